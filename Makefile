@@ -1,0 +1,56 @@
+# Paths stay relative, because make splits names at spaces and the checkout may lie below a folder with one.
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help run test check lint format lock upgrade openapi footprint clean
+
+python := .venv/bin/python
+for-running := @sh tools/environment requirements.txt
+for-working := @sh tools/environment requirements.txt requirements-dev.txt
+
+help: ## Print this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
+
+# Make puts the settings into the environment, and exec lets Ctrl-C and SIGTERM reach the launcher itself.
+run: ## Run the whole shop; settings may follow, as in `make run PORT=9000`
+	$(for-running)
+	@exec $(python) -m launcher
+
+test: ## Run every test; `make test ARGS="services/orders -k cancel"` runs some
+	$(for-working)
+	@exec $(python) -m pytest $(ARGS)
+
+check: lint ## Check style, types, imports and pins, without changing anything
+	@$(python) -m ruff format --check --quiet .
+	@$(python) -m mypy
+	@.venv/bin/lint-imports --no-logo
+	@$(python) -m tools.lock --check
+
+lint: ## Look for mistakes with Ruff
+	$(for-working)
+	@$(python) -m ruff check --quiet .
+
+format: ## Format the code, and mend what Ruff can
+	$(for-working)
+	@$(python) -m ruff check --quiet --fix .
+	@$(python) -m ruff format --quiet .
+
+lock: ## Pin dependencies again after a change of a requirements.in
+	$(for-working)
+	@$(python) -m tools.lock
+
+upgrade: ## Pin the newest releases of all dependencies
+	$(for-working)
+	@$(python) -m tools.lock --upgrade
+
+openapi: ## Write contracts/openapi/ from the services' code
+	$(for-working)
+	@$(python) -m tools.openapi
+
+footprint: ## Start the shop, and print the memory of each process
+	$(for-running)
+	@$(python) -m tools.footprint
+
+clean: ## Remove .venv and all caches, but not the shop's data in var/
+	@rm -rf .venv .coverage htmlcov .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""Hold the project's own scripts: nothing in the shop imports them."""
