@@ -1,0 +1,1 @@
+"""Serve requests: application set-up, bodies, problems, identity, health and metrics."""

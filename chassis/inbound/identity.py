@@ -1,0 +1,99 @@
+"""Ask who calls, before a route does anything else.
+
+The bearer header wins over the cookie ``token``.  No header that merely claims an identity is
+ever read.
+"""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, cast
+
+from flask import Flask, Request, current_app, g, request
+
+from chassis.errors import Forbidden, MissingToken, Unauthenticated
+from chassis.inbound.tokens import Principal, TokenVerifier
+
+COOKIE = "token"
+PRODUCTION_COOKIE = "__Host-token"
+
+View = Callable[..., Any]
+
+
+def init_app(app: Flask, verifier: TokenVerifier) -> None:
+    """Let the routes of the application ask for identities."""
+    app.extensions["token_verifier"] = verifier
+
+
+def token_of(incoming: Request) -> str:
+    """Return the token that a request carries.
+
+    Raises:
+        MissingToken: there is none.
+        Unauthenticated: the header is no bearer header, or the cookie comes twice.
+    """
+    header = incoming.headers.get("Authorization")
+    if header is not None:
+        scheme, _, token = header.partition(" ")
+        if scheme.lower() != "bearer" or not token:
+            raise Unauthenticated
+        return token
+    cookies = incoming.cookies.getlist(PRODUCTION_COOKIE) or incoming.cookies.getlist(COOKIE)
+    if not cookies:
+        raise MissingToken
+    if len(cookies) > 1:
+        raise Unauthenticated
+    return cookies[0]
+
+
+def current_principal() -> Principal:
+    """Return whom the request speaks for, in a route that requires it."""
+    return cast("Principal", g.principal)
+
+
+def requires_user(view: View) -> View:
+    """Let only signed-in people call a route."""
+
+    def allow(principal: Principal) -> None:
+        if principal.is_service:
+            raise Unauthenticated
+
+    return _guard(view, allow)
+
+
+def requires_role(role: str) -> Callable[[View], View]:
+    """Let only people with a role call a route."""
+
+    def allow(principal: Principal) -> None:
+        if principal.is_service:
+            raise Unauthenticated
+        if role not in principal.roles:
+            message = f"This needs the role '{role}'."
+            raise Forbidden(message)
+
+    return lambda view: _guard(view, allow)
+
+
+def requires_scope(scope: str) -> Callable[[View], View]:
+    """Let only services that were granted a scope call a route."""
+
+    def allow(principal: Principal) -> None:
+        if scope not in principal.scopes:
+            message = f"This needs the scope '{scope}'."
+            raise Forbidden(message)
+
+    return lambda view: _guard(view, allow)
+
+
+def _guard(view: View, allow: Callable[[Principal], None]) -> View:
+    @wraps(view)
+    def guarded(*args: Any, **kwargs: Any) -> Any:
+        verifier: TokenVerifier = current_app.extensions["token_verifier"]
+        g.principal = verifier.verify(token_of(request))
+        allow(g.principal)
+        return view(*args, **kwargs)
+
+    # flask-smorest reads what the documentation says from the function itself.
+    documented = getattr(view, "_apidoc", {})
+    manual = {**documented.get("manual_doc", {}), "security": [{"bearer": []}]}
+    guarded._apidoc = {**documented, "manual_doc": manual}  # type: ignore[attr-defined] # noqa: SLF001
+    return guarded

@@ -1,0 +1,1 @@
+"""Keep state: the database and the records that make repeated requests safe."""

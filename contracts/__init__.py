@@ -1,0 +1,1 @@
+"""Hold what one service may know of another: data and generated stubs, no behaviour."""
