@@ -1,0 +1,34 @@
+"""Compose the orders service."""
+
+from flask import Flask
+
+from chassis.clock import Clock, SystemClock
+from chassis.inbound.api import Api
+from chassis.inbound.app import create_flask
+from chassis.inbound.health import add_readiness_check
+from chassis.storage.database import Database
+
+from . import reconciler, routes
+from .clients import Clients, connect
+from .config import Config
+from .models import Base
+from .service import Shop
+
+
+def create_app(
+    config: Config | None = None, *, clients: Clients | None = None, clock: Clock | None = None
+) -> Flask:
+    """Return the application; what is not passed in comes from the environment."""
+    config = config or Config.from_environ()
+    clients = clients or connect(config)
+    clock = clock or SystemClock()
+    app = create_flask(__name__, config, key_set=clients.key_set, clock=clock)
+    database = Database(config.database_url, durable=True)
+    database.create_all(Base.metadata)
+    add_readiness_check(app, "database", database.check)
+    shop = Shop(database, clients, clock)
+    app.extensions["shop"] = shop
+    app.extensions["reconciler"] = reconciler.run_forever(shop, config.reconcile_seconds)
+    api = Api(app, title="Orders")
+    api.register_blueprint(routes.bp)
+    return app

@@ -1,0 +1,125 @@
+"""Fill, show and empty carts.
+
+A cart holds the price that was last shown for each line, so that an order can refuse to charge
+another one.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import delete, func, select
+from sqlalchemy.orm import Session
+
+from chassis.errors import ServiceError
+from chassis.storage.database import Database
+from contracts.money import CURRENCIES, Money
+
+from .clients import Offer, Products
+from .domain import MAX_LINES, Line
+from .errors import CartFull, UnknownProduct
+from .models import CartItem
+
+
+def lines_of(session: Session, user_id: str) -> list[Line]:
+    """Return the lines of a cart with the prices that were shown."""
+    return [
+        Line(item.product_id, item.quantity, Money(item.price_minor, item.currency))
+        for item in _items(session, user_id)
+    ]
+
+
+def show(database: Database, products: Products, user_id: str) -> dict[str, Any]:
+    """Return a cart at today's prices, or at the last known ones while the catalogue is away."""
+    with database.read() as session:
+        items = _items(session, user_id)
+    try:
+        offers = products.offers([item.product_id for item in items])
+    except ServiceError:
+        return _document(items, None)
+    if any(_differs(item, offers.get(item.product_id)) for item in items):
+        with database.write() as session:
+            items = _items(session, user_id)
+            _take_prices(items, offers)
+    return _document(items, offers)
+
+
+def put(
+    database: Database, products: Products, user_id: str, product_id: int, quantity: int
+) -> dict[str, Any]:
+    """Set how many of a product a cart holds, and return the cart.
+
+    Raises:
+        UnknownProduct: the catalogue does not have it.
+        CartFull: there is no room for another line.
+    """
+    offer = products.offers([product_id]).get(product_id)
+    if offer is None:
+        raise UnknownProduct(f"There is no product {product_id}.")
+    with database.write() as session:
+        _put(session, user_id, offer, quantity)
+    return show(database, products, user_id)
+
+
+def remove(database: Database, user_id: str, product_id: int) -> None:
+    """Take a product out of a cart, whether or not it is there."""
+    mine = (CartItem.user_id == user_id) & (CartItem.product_id == product_id)
+    with database.write() as session:
+        session.execute(delete(CartItem).where(mine))
+
+
+def _put(session: Session, user_id: str, offer: Offer, quantity: int) -> None:
+    item = session.get(CartItem, (user_id, offer.product_id))
+    if item is None:
+        count = session.scalar(select(func.count()).where(CartItem.user_id == user_id)) or 0
+        if count >= MAX_LINES:
+            raise CartFull(f"A cart has at most {MAX_LINES} lines.")
+        item = CartItem(user_id=user_id, product_id=offer.product_id)
+        session.add(item)
+    item.quantity = quantity
+    _take_prices([item], {offer.product_id: offer})
+
+
+def _items(session: Session, user_id: str) -> Sequence[CartItem]:
+    query = select(CartItem).where(CartItem.user_id == user_id).order_by(CartItem.product_id)
+    return session.scalars(query).all()
+
+
+def _differs(item: CartItem, offer: Offer | None) -> bool:
+    return offer is not None and (item.price_minor, item.currency, item.title) != (
+        offer.price.amount_minor,
+        offer.price.currency,
+        offer.title,
+    )
+
+
+def _take_prices(items: Sequence[CartItem], offers: Mapping[int, Offer]) -> None:
+    for item in items:
+        offer = offers.get(item.product_id)
+        if offer:
+            item.title = offer.title
+            item.price_minor, item.currency = offer.price.amount_minor, offer.price.currency
+
+
+def _document(items: Sequence[CartItem], offers: Mapping[int, Offer] | None) -> dict[str, Any]:
+    total = Money(0, items[0].currency if items else CURRENCIES[0])
+    lines = []
+    for item in items:
+        price = Money(item.price_minor, item.currency)
+        total = total.plus(price.times(item.quantity))
+        lines.append(
+            {
+                "product_id": item.product_id,
+                "quantity": item.quantity,
+                "title": item.title,
+                "price": price,
+                "available": _available(item, offers),
+            }
+        )
+    return {"items": lines, "total": total}
+
+
+def _available(item: CartItem, offers: Mapping[int, Offer] | None) -> bool | None:
+    if offers is None:
+        return None
+    offer = offers.get(item.product_id)
+    return offer is not None and offer.stock >= item.quantity

@@ -1,0 +1,285 @@
+"""Reach the neighbours that orders depend on: products and payments.
+
+Pattern: Anti-corruption layer (Evans, Domain-Driven Design, chapter 14): their answers become
+this service's values and errors here, and nowhere else.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, NoReturn, Protocol
+from urllib.parse import quote
+
+from chassis.clock import Clock
+from chassis.errors import BadUpstream
+from chassis.inbound.keyset import KeySet
+from chassis.outbound.breaker import BreakerPolicy
+from chassis.outbound.client import Answer, ServiceClient
+from chassis.outbound.issuer import remote_key_set
+from chassis.outbound.service_tokens import ServiceTokens
+from contracts.money import Money
+
+from .config import Config
+from .domain import Line, PricedLine
+from .errors import (
+    IllegalTransition,
+    InsufficientFunds,
+    OutOfStock,
+    PaymentDeclined,
+    RefundExceedsCaptured,
+    ReservationLost,
+    UnknownCardToken,
+    UnknownProduct,
+)
+
+REFUSALS = {
+    refusal.code: refusal
+    for refusal in (
+        InsufficientFunds,
+        OutOfStock,
+        PaymentDeclined,
+        RefundExceedsCaptured,
+        UnknownCardToken,
+        UnknownProduct,
+    )
+}
+RESERVATION_GONE = {"reservation_released", "reservation_expired", "reservation_not_found"}
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """Hold what the catalogue says of a product now."""
+
+    product_id: int
+    title: str
+    price: Money
+    stock: int
+
+
+@dataclass(frozen=True, slots=True)
+class Payment:
+    """Hold what payments says of a charge."""
+
+    id: str
+    status: str
+    captured: Money
+    refunded: Money
+
+
+class Products(Protocol):
+    """Know the catalogue and hold goods back for orders; every call is safe to repeat."""
+
+    def offers(self, product_ids: Sequence[int]) -> dict[int, Offer]:
+        """Return the offers that exist, by product id."""
+        ...
+
+    def reserve(self, order_id: str, lines: Sequence[Line]) -> list[PricedLine]:
+        """Hold the goods.
+
+        Raises:
+            OutOfStock, UnknownProduct, ReservationLost: nothing is held.
+        """
+        ...
+
+    def confirm(self, order_id: str) -> None:
+        """Make the reservation final.
+
+        Raises:
+            ReservationLost: it expired or was released.
+        """
+        ...
+
+    def release(self, order_id: str) -> None:
+        """Put held goods back, and refuse a reservation that comes later."""
+        ...
+
+    def restock(self, order_id: str) -> None:
+        """Put goods of a final reservation back on sale."""
+        ...
+
+
+class Payments(Protocol):
+    """Take money for orders; every call is safe to repeat."""
+
+    def authorise(self, order_id: str, user_id: str, amount: Money, token: str) -> Payment:
+        """Have the amount set aside; the payment's status may be ``pending``.
+
+        Raises:
+            PaymentDeclined, InsufficientFunds, UnknownCardToken: nothing is set aside.
+        """
+        ...
+
+    def capture(self, payment_id: str) -> Payment:
+        """Take what was set aside."""
+        ...
+
+    def void(self, order_id: str) -> None:
+        """Let go of what was set aside, and refuse a charge that comes later."""
+        ...
+
+    def refund(self, payment_id: str, amount: Money | None, key: str) -> Payment:
+        """Give back an amount or all that is left.
+
+        Raises:
+            RefundExceedsCaptured: less than the amount is left.
+        """
+        ...
+
+
+class HTTPProducts:
+    """Reach products over HTTP."""
+
+    def __init__(self, client: ServiceClient) -> None:
+        """Use a client whose base address is the products service."""
+        self._client = client
+
+    def offers(self, product_ids: Sequence[int]) -> dict[int, Offer]:
+        """Return the offers that exist, by product id."""
+        if not product_ids:
+            return {}
+        ids = ",".join(map(str, product_ids))
+        body = _expect(self._client.get(f"/api/v1/products?ids={ids}&limit={len(product_ids)}"))
+        with _readable():
+            return {
+                item["id"]: Offer(item["id"], item["title"], Money(**item["price"]), item["stock"])
+                for item in body["data"]
+            }
+
+    def reserve(self, order_id: str, lines: Sequence[Line]) -> list[PricedLine]:
+        """Hold the goods."""
+        items = [{"product_id": line.product_id, "quantity": line.quantity} for line in lines]
+        body = _expect(
+            self._client.post(
+                "/internal/reservations",
+                json={"reservation_id": order_id, "items": items},
+                idempotency_key=order_id,
+            )
+        )
+        with _readable():
+            return [_priced(item) for item in body["items"]]
+
+    def confirm(self, order_id: str) -> None:
+        """Make the reservation final."""
+        self._command(order_id, "confirm")
+
+    def release(self, order_id: str) -> None:
+        """Put held goods back."""
+        self._command(order_id, "release")
+
+    def restock(self, order_id: str) -> None:
+        """Put goods of a final reservation back on sale."""
+        self._command(order_id, "restock")
+
+    def _command(self, order_id: str, command: str) -> None:
+        path = f"/internal/reservations/{quote(order_id)}/{command}"
+        _expect(self._client.post(path, idempotency_key=order_id))
+
+
+class HTTPPayments:
+    """Reach payments over HTTP."""
+
+    def __init__(self, client: ServiceClient) -> None:
+        """Use a client whose base address is the payments service."""
+        self._client = client
+
+    def authorise(self, order_id: str, user_id: str, amount: Money, token: str) -> Payment:
+        """Have the amount set aside."""
+        body = {
+            "order_id": order_id,
+            "user_id": user_id,
+            "amount": _money_document(amount),
+            "token": token,
+        }
+        return _payment(
+            self._client.post("/internal/payments", json=body, idempotency_key=order_id)
+        )
+
+    def capture(self, payment_id: str) -> Payment:
+        """Take what was set aside."""
+        return self._command(payment_id, "capture", payment_id)
+
+    def void(self, order_id: str) -> None:
+        """Let go of what was set aside, and refuse a charge that comes later."""
+        body = {"order_id": order_id}
+        _expect(self._client.post("/internal/payments/void", json=body, idempotency_key=order_id))
+
+    def refund(self, payment_id: str, amount: Money | None, key: str) -> Payment:
+        """Give back an amount or all that is left."""
+        body = {"amount": _money_document(amount)} if amount else {}
+        return self._command(payment_id, "refund", key, body)
+
+    def _command(
+        self, payment_id: str, command: str, key: str, body: Mapping[str, Any] | None = None
+    ) -> Payment:
+        path = f"/internal/payments/{quote(payment_id)}/{command}"
+        return _payment(self._client.post(path, json=body, idempotency_key=key))
+
+
+@dataclass(frozen=True)
+class Clients:
+    """Hold everything outside this process that the service talks to."""
+
+    key_set: KeySet
+    products: Products
+    payments: Payments
+
+
+def connect(config: Config, clock: Clock | None = None) -> Clients:
+    """Return clients for the neighbours that the settings name."""
+    auth = ServiceClient("auth", config.auth_url, clock=clock)
+    tokens = ServiceTokens(auth, config.service, config.client_secret, clock)
+    policy = BreakerPolicy(open_seconds=config.breaker_open_seconds)
+
+    def client(name: str, url: str) -> ServiceClient:
+        return ServiceClient(name, url, clock=clock, policy=policy, tokens=tokens)
+
+    return Clients(
+        key_set=remote_key_set(auth, config, clock),
+        products=HTTPProducts(client("products", config.products_url)),
+        payments=HTTPPayments(client("payments", config.payments_url)),
+    )
+
+
+@contextmanager
+def _readable() -> Iterator[None]:
+    try:
+        yield
+    except (KeyError, TypeError, ValueError) as error:
+        message = "A neighbour's answer lacks what was agreed."
+        raise BadUpstream(message) from error
+
+
+def _expect(answer: Answer) -> Any:
+    if answer.status >= HTTPStatus.BAD_REQUEST:
+        _refuse(answer)
+    return answer.body
+
+
+def _refuse(answer: Answer) -> NoReturn:
+    code = answer.body.get("code")
+    members = {name: answer.body[name] for name in ("items", "errors") if name in answer.body}
+    if code in REFUSALS:
+        raise REFUSALS[code](answer.body.get("detail"), **members)
+    if code in RESERVATION_GONE:
+        raise ReservationLost
+    if answer.status == HTTPStatus.CONFLICT:
+        raise IllegalTransition(answer.body.get("detail"))
+    message = f"An unexpected refusal: {answer.status} {code}."
+    raise BadUpstream(message)
+
+
+def _priced(item: Mapping[str, Any]) -> PricedLine:
+    return PricedLine(item["product_id"], item["quantity"], item["title"], Money(**item["price"]))
+
+
+def _payment(answer: Answer) -> Payment:
+    body = _expect(answer)
+    with _readable():
+        return Payment(
+            body["id"], body["status"], Money(**body["captured"]), Money(**body["refunded"])
+        )
+
+
+def _money_document(amount: Money) -> dict[str, Any]:
+    return {"amount_minor": amount.amount_minor, "currency": amount.currency}

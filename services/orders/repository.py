@@ -1,0 +1,176 @@
+"""Store orders; each function is one short transaction or a part of the caller's.
+
+A change of status is a conditional update: it happens once, whoever else tries.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import delete, insert, or_, select, update
+from sqlalchemy.orm import Session
+
+from chassis.storage import idempotency
+
+from .answers import answer_for
+from .domain import EDGES, UNFINISHED, Line, Status
+from .errors import IllegalTransition, OrderNotFound
+from .models import CartItem, IdempotencyRecord, Order, OrderItem, OrderTransition
+
+# Longer than the longest request, so that nobody takes over an order that is still worked on.
+LEASE_SECONDS = 15
+
+
+def add_order(session: Session, order: Order, lines: Sequence[Line], now: datetime) -> None:
+    """Add a pending order with its lines, leased to the caller."""
+    order.status, order.unsettled, order.owed = Status.PENDING, True, []
+    order.created_at = order.updated_at = now
+    order.claimed_until = lease(now)
+    order.items = [
+        OrderItem(
+            product_id=line.product_id,
+            quantity=line.quantity,
+            expected_minor=line.expected.amount_minor if line.expected else None,
+        )
+        for line in sorted(lines, key=lambda line: line.product_id)
+    ]
+    session.add(order)
+    session.flush()
+    _record(session, order.id, None, Status.PENDING, now)
+
+
+def get_order(session: Session, order_id: str, user_id: str | None) -> Order:
+    """Return an order of a user, or anybody's when ``user_id`` is None.
+
+    Raises:
+        OrderNotFound: there is none, or it is somebody else's.
+    """
+    order = session.get(Order, order_id)
+    if order is None or (user_id is not None and order.user_id != user_id):
+        raise OrderNotFound
+    return order
+
+
+def list_orders(
+    session: Session, user_id: str, limit: int, before: tuple[datetime, str] | None
+) -> list[Order]:
+    """Return a user's orders, newest first, older than the one that ``before`` names."""
+    query = select(Order).where(Order.user_id == user_id)
+    if before:
+        moment, order_id = before
+        same_moment = (Order.created_at == moment) & (Order.id < order_id)
+        query = query.where(or_(Order.created_at < moment, same_moment))
+    query = query.order_by(Order.created_at.desc(), Order.id.desc()).limit(limit)
+    return list(session.scalars(query))
+
+
+def list_unsettled(session: Session, now: datetime, limit: int) -> list[str]:
+    """Return the ids of orders with work left that nobody works on."""
+    query = select(Order.id).where(Order.unsettled, Order.claimed_until <= now)
+    return list(session.scalars(query.order_by(Order.claimed_until).limit(limit)))
+
+
+def lease(now: datetime) -> datetime:
+    """Return until when whoever starts now has an order to himself."""
+    return now + timedelta(seconds=LEASE_SECONDS)
+
+
+def claim(session: Session, order_id: str, now: datetime) -> bool:
+    """Take the lease of an order with work left; return False when somebody has it."""
+    claimed = session.execute(
+        update(Order)
+        .where(Order.id == order_id, Order.unsettled, Order.claimed_until <= now)
+        .values(claimed_until=lease(now))
+    )
+    return _changed(claimed)
+
+
+def give_back(session: Session, order: Order, now: datetime) -> None:
+    """Let somebody else go on with the order."""
+    session.execute(update(Order).where(Order.id == order.id).values(claimed_until=now))
+
+
+def price(session: Session, order: Order) -> None:
+    """Store the titles and prices that the lines of the order were given."""
+    rows = [
+        {
+            "order_id": order.id,
+            "product_id": item.product_id,
+            "title": item.title,
+            "price_minor": item.price_minor,
+        }
+        for item in order.items
+    ]
+    session.execute(update(OrderItem), rows)
+
+
+def move(session: Session, order: Order, target: Status, now: datetime, **changes: Any) -> None:
+    """Change the status of an order along an edge, with other columns.
+
+    A status that settles the order also settles the answer under its idempotency key and, when
+    it is confirmed, empties the cart that it came from.
+
+    Raises:
+        IllegalTransition: there is no such edge from the order's present status.
+    """
+    source = Status(order.status)
+    if target not in EDGES[source]:
+        raise IllegalTransition(f"An order that is {source} can't become {target}.")
+    unsettled = target in UNFINISHED or bool(changes.get("owed", order.owed))
+    values = {"status": target, "unsettled": unsettled, "updated_at": now, **changes}
+    if target is not Status.RESERVED:
+        # The lease has done its work, unless the caller goes on and says so.
+        values.setdefault("claimed_until", now)
+    moved = session.execute(
+        update(Order).where(Order.id == order.id, Order.status == source).values(**values)
+    )
+    if not _changed(moved):
+        raise IllegalTransition("The order changed in the meantime; look at it again.")
+    for name, value in values.items():
+        setattr(order, name, value)
+    _record(session, order.id, source, target, now)
+    if source in UNFINISHED and target not in UNFINISHED:
+        _settle_answer(session, order)
+        if target is Status.CONFIRMED and order.from_cart:
+            _empty_cart(session, order)
+
+
+def owe(session: Session, order: Order, owed: Sequence[str], now: datetime) -> None:
+    """Store which compensations are left, and give the lease back."""
+    values = {"owed": list(owed), "unsettled": bool(owed), "claimed_until": now}
+    session.execute(update(Order).where(Order.id == order.id).values(**values))
+    for name, value in values.items():
+        setattr(order, name, value)
+
+
+def give_key_back(session: Session, order: Order) -> None:
+    """Forget the idempotency key of an order that was refused as not valid."""
+    record = session.get(IdempotencyRecord, (order.user_id, order.idempotency_key))
+    if record is not None:
+        session.delete(record)
+    session.execute(update(Order).where(Order.id == order.id).values(idempotency_key=None))
+
+
+def _settle_answer(session: Session, order: Order) -> None:
+    record = session.get(IdempotencyRecord, (order.user_id, order.idempotency_key))
+    if record is not None:
+        idempotency.complete(record, answer_for(order))
+
+
+def _empty_cart(session: Session, order: Order) -> None:
+    # Only what was ordered: the buyer may have put something else in while the order ran.
+    ordered = [item.product_id for item in order.items]
+    session.execute(
+        delete(CartItem).where(CartItem.user_id == order.user_id, CartItem.product_id.in_(ordered))
+    )
+
+
+def _record(
+    session: Session, order_id: str, source: Status | None, target: Status, now: datetime
+) -> None:
+    values = {"order_id": order_id, "source": source, "target": target, "at": now}
+    session.execute(insert(OrderTransition).values(**values))
+
+
+def _changed(result: Any) -> bool:
+    return bool(result.rowcount == 1)

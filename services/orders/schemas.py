@@ -1,0 +1,127 @@
+"""Describe what the routes read and answer."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from marshmallow import fields, post_load, validate
+
+from chassis.inbound.api import Integer, Schema, Text
+from contracts.money import MoneySchema
+
+from .domain import MAX_LINES, MAX_QUANTITY, Line, Status
+
+MAX_PRODUCT_ID = 2**31 - 1
+
+
+class LineSchema(Schema):
+    """Ask for a quantity of a product."""
+
+    product_id = Integer(required=True, minimum=1, maximum=MAX_PRODUCT_ID)
+    quantity = Integer(required=True, minimum=1, maximum=MAX_QUANTITY)
+
+    @post_load
+    def make(self, data: Mapping[str, Any], **_: Any) -> Line:
+        """Return the line that was read."""
+        return Line(**data)
+
+
+class CardSchema(Schema):
+    """Name a card by the token that the payment provider gave for it."""
+
+    token = Text(
+        required=True,
+        maximum=64,
+        also=(validate.Regexp(r"[a-z][a-z0-9_]*\Z"),),
+        metadata={"example": "tok_ok"},
+    )
+
+
+class AddressSchema(Schema):
+    """Say where the goods go."""
+
+    name = Text(required=True, minimum=1, maximum=120)
+    line1 = Text(required=True, minimum=1, maximum=200)
+    line2 = Text(maximum=200)
+    city = Text(required=True, minimum=1, maximum=120)
+    postal_code = Text(required=True, minimum=1, maximum=20)
+    country = Text(
+        required=True,
+        also=(validate.Regexp(r"[A-Z]{2}\Z", error="Use the two letters of ISO 3166-1."),),
+        metadata={"example": "DE"},
+    )
+
+
+class NewOrderSchema(Schema):
+    """Place an order; without ``items`` it takes those of the cart."""
+
+    items = fields.List(
+        fields.Nested(LineSchema), validate=validate.Length(1, MAX_LINES), load_default=None
+    )
+    payment = fields.Nested(CardSchema, required=True)
+    shipping_address = fields.Nested(AddressSchema, required=True)
+
+
+class OrderItemSchema(Schema):
+    """Hold a line of an order; title and price are null until the stock is reserved."""
+
+    product_id = fields.Integer(required=True)
+    quantity = fields.Integer(required=True)
+    title = fields.String(required=True, allow_none=True)
+    price = fields.Nested(MoneySchema, required=True, allow_none=True)
+
+
+class OrderSchema(Schema):
+    """Hold an order."""
+
+    id = fields.String(required=True, metadata={"example": "ord_6Yl0m3wQ"})
+    status = fields.String(required=True, validate=validate.OneOf(list(Status)))
+    items = fields.List(fields.Nested(OrderItemSchema), required=True)
+    total = fields.Nested(MoneySchema, required=True, allow_none=True)
+    payment_id = fields.String(required=True, allow_none=True)
+    shipping_address = fields.Nested(AddressSchema, required=True)
+    created_at = fields.String(required=True, metadata={"format": "date-time"})
+    updated_at = fields.String(required=True, metadata={"format": "date-time"})
+
+
+class PaymentSchema(Schema):
+    """Hold what became of the money."""
+
+    id = fields.String(required=True)
+    status = fields.String(required=True)
+    captured = fields.Nested(MoneySchema, required=True)
+    refunded = fields.Nested(MoneySchema, required=True)
+
+
+class RefundedOrderSchema(OrderSchema):
+    """Hold an order and its payment after a refund."""
+
+    payment = fields.Nested(PaymentSchema, required=True)
+
+
+class RefundSchema(Schema):
+    """Give back an amount, or without one all that is left."""
+
+    amount = fields.Nested(MoneySchema, load_default=None)
+
+
+class QuantitySchema(Schema):
+    """Set how many of a product the cart holds."""
+
+    quantity = Integer(required=True, minimum=1, maximum=MAX_QUANTITY)
+
+
+class CartItemSchema(Schema):
+    """Hold a line of the cart; ``available`` is null while the catalogue is away."""
+
+    product_id = fields.Integer(required=True)
+    quantity = fields.Integer(required=True)
+    title = fields.String(required=True)
+    price = fields.Nested(MoneySchema, required=True)
+    available = fields.Boolean(required=True, allow_none=True)
+
+
+class CartSchema(Schema):
+    """Hold somebody's cart; the total of an empty one is zero."""
+
+    items = fields.List(fields.Nested(CartItemSchema), required=True)
+    total = fields.Nested(MoneySchema, required=True)

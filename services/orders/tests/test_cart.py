@@ -1,0 +1,139 @@
+"""Hold the cart against the contract."""
+
+import pytest
+
+
+@pytest.fixture
+def put(client, alice):
+    def put(product_id, quantity, headers=alice):
+        path = f"/api/v1/cart/items/{product_id}"
+        return client.put(path, json={"quantity": quantity}, headers=headers)
+
+    return put
+
+
+def test_cart_shows_lines_prices_and_the_total(put):
+    put(2, 3)
+
+    cart = put(1, 2).get_json()
+
+    assert [line["title"] for line in cart["items"]] == ["Erlenmeyer flask", "Potion of patience"]
+    assert cart["total"] == {"amount_minor": 2 * 1999 + 30, "currency": "USD"}
+
+
+def test_empty_cart_costs_nothing(client, alice):
+    cart = client.get("/api/v1/cart", headers=alice).get_json()
+
+    assert cart == {"items": [], "total": {"amount_minor": 0, "currency": "USD"}}
+
+
+def test_putting_again_replaces_the_quantity(put):
+    put(1, 5)
+
+    cart = put(1, 2).get_json()
+
+    assert [line["quantity"] for line in cart["items"]] == [2]
+
+
+def test_line_says_whether_its_quantity_can_be_bought(put):
+    cart = put(1, 11).get_json()
+
+    assert cart["items"][0]["available"] is False
+
+
+def test_removing_a_line_twice_is_fine(client, alice, put):
+    put(1, 1)
+
+    statuses = [client.delete("/api/v1/cart/items/1", headers=alice).status_code for _ in range(2)]
+
+    assert statuses == [204, 204]
+    assert client.get("/api/v1/cart", headers=alice).get_json()["items"] == []
+
+
+def test_carts_are_kept_apart(client, bob, put):
+    put(1, 1)
+
+    assert client.get("/api/v1/cart", headers=bob).get_json()["items"] == []
+
+
+def test_unknown_product_can_not_be_put_into_the_cart(put):
+    answer = put(99, 1)
+
+    assert (answer.status_code, answer.get_json()["code"]) == (422, "unknown_product")
+
+
+@pytest.mark.parametrize(
+    "product_id", ["0", "-1", "1e5", "１２", "99999999999999999999", "%00", "x"]
+)
+def test_odd_product_ids_are_not_found(put, product_id):
+    assert put(product_id, 1).status_code == 404
+
+
+def test_cart_keeps_its_last_prices_while_the_catalogue_is_away(client, alice, put, products):
+    put(1, 1)
+    products.away.add("offers")
+
+    cart = client.get("/api/v1/cart", headers=alice).get_json()
+
+    assert cart["items"][0]["available"] is None
+    assert cart["total"]["amount_minor"] == 1999
+
+
+def test_order_without_items_takes_the_cart_and_empties_it(client, alice, put, place):
+    put(1, 2)
+
+    order = place(None).get_json()
+
+    cart = client.get("/api/v1/cart", headers=alice).get_json()
+    assert [(item["product_id"], item["quantity"]) for item in order["items"]] == [(1, 2)]
+    assert cart["items"] == []
+
+
+def test_cart_is_kept_when_the_card_is_declined(client, alice, put, place):
+    put(1, 2)
+
+    place(None, token="tok_declined")
+
+    cart = client.get("/api/v1/cart", headers=alice).get_json()
+    assert [line["quantity"] for line in cart["items"]] == [2]
+
+
+def test_empty_cart_can_not_be_ordered(place):
+    answer = place(None)
+
+    assert (answer.status_code, answer.get_json()["code"]) == (422, "empty_cart")
+
+
+def test_price_that_changed_since_it_was_shown_is_not_charged(put, place, products, payments):
+    put(1, 2)
+    products.set_price(1, 2999)
+
+    answer = place(None)
+
+    assert (answer.status_code, answer.get_json()["code"]) == (409, "price_changed")
+    assert answer.get_json()["total"]["amount_minor"] == 5998
+    assert payments.charges == 0
+    assert products.stock(1) == 10
+
+
+def test_changed_price_is_charged_once_it_was_shown(client, alice, put, place, products):
+    put(1, 2)
+    products.set_price(1, 2999)
+    place(None)
+    shown = client.get("/api/v1/cart", headers=alice).get_json()["total"]
+
+    order = place(None).get_json()
+
+    assert order["total"] == shown == {"amount_minor": 5998, "currency": "USD"}
+
+
+def test_cart_has_room_for_a_hundred_lines(put, products):
+    products.catalogue.update(dict.fromkeys(range(1, 102), products.catalogue[1]))
+    products.catalogue = {
+        key: type(offer)(key, offer.title, offer.price, offer.stock)
+        for key, offer in products.catalogue.items()
+    }
+
+    statuses = [put(key, 1).status_code for key in range(1, 102)]
+
+    assert statuses == [200] * 100 + [409]
