@@ -63,7 +63,7 @@ def test_unknown_product_can_not_be_put_into_the_cart(put):
 
 
 @pytest.mark.parametrize(
-    "product_id", ["0", "-1", "1e5", "１２", "99999999999999999999", "%00", "x"]
+    "product_id", ["0", "-1", "1e5", "\uff11\uff12", "99999999999999999999", "%00", "x"]
 )
 def test_odd_product_ids_are_not_found(put, product_id):
     assert put(product_id, 1).status_code == 404

@@ -1,0 +1,99 @@
+"""Hold the key set's patience against its promises."""
+
+import pytest
+
+from chassis.errors import Unavailable
+from chassis.inbound.keyset import RemoteKeySet, parse_key_set
+from chassis.testing import FakeClock, TokenMint
+
+
+class Issuer:
+    """Publish keys, count the fetches, and go away when told to."""
+
+    def __init__(self):
+        self.mint = TokenMint()
+        self.fetches = 0
+        self.away = False
+
+    def fetch(self):
+        self.fetches += 1
+        if self.away:
+            raise Unavailable
+        return self.mint.jwks()
+
+
+@pytest.fixture
+def issuer():
+    return Issuer()
+
+
+@pytest.fixture
+def clock():
+    return FakeClock()
+
+
+@pytest.fixture
+def key_set(issuer, clock):
+    return RemoteKeySet(issuer.fetch, clock, fresh_seconds=300, stale_seconds=3600)
+
+
+def test_fresh_set_is_fetched_once(key_set, issuer):
+    keys = [key_set.keys() for _ in range(3)]
+
+    assert issuer.fetches == 1
+    assert set(keys[0]) == {"test-key"}
+
+
+def test_ageing_set_is_renewed_in_the_background(key_set, issuer, clock, joined_threads):
+    key_set.keys()
+    issuer.mint.key_id = "next-key"
+    clock.advance(301)
+    key_set.keys()
+    joined_threads("key-set")
+
+    assert set(key_set.keys()) == {"next-key"}
+
+
+def test_last_good_set_outlives_the_issuer(key_set, issuer, clock, joined_threads):
+    key_set.keys()
+    issuer.away = True
+    clock.advance(3599)
+
+    key_set.keys()
+    joined_threads("key-set")
+
+    assert set(key_set.keys()) == {"test-key"}
+
+
+def test_set_that_is_too_old_is_not_trusted(key_set, issuer, clock):
+    key_set.keys()
+    issuer.away = True
+    clock.advance(3601)
+
+    with pytest.raises(Unavailable):
+        key_set.keys()
+
+
+def test_unreachable_issuer_is_left_alone_for_a_moment(key_set, issuer, clock):
+    issuer.away = True
+
+    for _ in range(5):
+        with pytest.raises(Unavailable):
+            key_set.keys()
+
+    assert issuer.fetches == 1
+
+
+def test_rubbish_does_not_replace_the_keys(issuer, clock):
+    documents = iter([issuer.mint.jwks(), {"keys": [{"kty": "OKP", "crv": "Ed25519", "kid": "x"}]}])
+    key_set = RemoteKeySet(lambda: next(documents), clock, fresh_seconds=1, stale_seconds=100)
+    key_set.keys()
+    clock.advance(50)
+
+    key_set._renew()
+
+    assert set(key_set.keys()) == {"test-key"}
+
+
+def test_keys_of_other_kinds_are_passed_over():
+    assert parse_key_set({"keys": [{"kty": "RSA", "kid": "a"}, {"kty": "oct", "k": "AA"}]}) == {}
