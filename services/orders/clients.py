@@ -11,6 +11,8 @@ from http import HTTPStatus
 from typing import Any, NoReturn, Protocol
 from urllib.parse import quote
 
+from requests.adapters import BaseAdapter
+
 from chassis.clock import Clock
 from chassis.errors import BadUpstream
 from chassis.inbound.keyset import KeySet
@@ -225,14 +227,21 @@ class Clients:
     payments: Payments
 
 
-def connect(config: Config, clock: Clock | None = None) -> Clients:
-    """Return clients for the neighbours that the settings name."""
-    auth = ServiceClient("auth", config.auth_url, clock=clock)
+def connect(
+    config: Config, clock: Clock | None = None, transport: BaseAdapter | None = None
+) -> Clients:
+    """Return clients for the neighbours that the settings name.
+
+    A ``transport`` takes the place of the network in tests.
+    """
+    auth = ServiceClient("auth", config.auth_url, clock=clock, transport=transport)
     tokens = ServiceTokens(auth, config.service, config.client_secret, clock)
     policy = BreakerPolicy(open_seconds=config.breaker_open_seconds)
 
     def client(name: str, url: str) -> ServiceClient:
-        return ServiceClient(name, url, clock=clock, policy=policy, tokens=tokens)
+        return ServiceClient(
+            name, url, clock=clock, policy=policy, tokens=tokens, transport=transport
+        )
 
     return Clients(
         key_set=remote_key_set(auth, config, clock),

@@ -86,7 +86,8 @@ def refund_order(shop: Shop, wanted: Refund) -> tuple[StoredAnswer, bool]:
 def _refund(shop: Shop, wanted: Refund) -> tuple[Order, Payment]:
     order = show_order(shop, wanted.order_id, None)
     _check_refundable(order, wanted.amount)
-    key = f"{wanted.order_id}:{wanted.operator_id}:{wanted.key}"
+    # A digest, because the parts together may be longer than a key can be.
+    key = idempotency.fingerprint(wanted.order_id, wanted.operator_id, wanted.key)
     payment = shop.clients.payments.refund(order.payment_id or "", wanted.amount, key)
     if payment.refunded == payment.captured and order.status in SENT:
         order = _move(shop, wanted.order_id, None, Status.REFUNDED)

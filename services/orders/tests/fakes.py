@@ -111,7 +111,8 @@ class FakePayments:
         self.charges = 0
         self.away = set()
         self.decided = False
-        self._refund_keys = {}
+        self.amounts = {}
+        self.refund_keys = {}
 
     def authorise(self, order_id, user_id, amount, token):
         self._answer("authorise")
@@ -119,6 +120,8 @@ class FakePayments:
             raise PaymentDeclined
         if not token.startswith("tok_"):
             raise UnknownCardToken
+        if self.voided(order_id):
+            raise IllegalTransition
         pending = token == "tok_hang" and not self.decided
         if order_id not in self.by_order:
             self.charges += 1
@@ -132,27 +135,29 @@ class FakePayments:
 
     def void(self, order_id):
         self._answer("void")
-        payment = self.by_order.get(order_id)
-        if payment and payment.status == "captured":
+        payment = self.by_order.get(order_id) or self._payment(order_id, Money(0))
+        if payment.status == "captured":
             raise IllegalTransition
-        if payment:
-            self._change(payment.id, status="voided")
+        self.by_order[order_id] = replace(payment, status="voided")
+
+    def voided(self, order_id):
+        return order_id in self.by_order and self.by_order[order_id].status == "voided"
 
     def refund(self, payment_id, amount, key):
         self._answer("refund")
         payment = self._find(payment_id)
-        if key in self._refund_keys:
+        if key in self.refund_keys:
             return payment
         left = payment.captured.minus(payment.refunded)
         wanted = amount or left
         if wanted.amount_minor > left.amount_minor:
             raise RefundExceedsCaptured
-        self._refund_keys[key] = wanted
+        self.refund_keys[key] = wanted
         return self._change(payment_id, refunded=payment.refunded.plus(wanted))
 
     def _payment(self, order_id, amount):
         payment = Payment(f"pay_{order_id}", "authorised", Money(0), Money(0))
-        self.amounts = {**getattr(self, "amounts", {}), payment.id: amount}
+        self.amounts[payment.id] = amount
         return payment
 
     def _find(self, payment_id):

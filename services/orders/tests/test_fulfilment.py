@@ -171,3 +171,9 @@ def test_every_state_but_the_last_ones_has_a_way_out():
 
     assert final == {Status.REJECTED, Status.CANCELLED, Status.REFUNDED}
     assert set(EDGES) == set(Status)
+
+
+def test_refund_key_may_be_as_long_as_keys_can_be(refund, order_id, payments):
+    refund(order_id, 1000, key="k" * 255)
+
+    assert max(map(len, payments.refund_keys)) <= 255

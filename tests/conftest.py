@@ -1,0 +1,53 @@
+"""Open a real shop for the journeys, or take the one that ``SHOP_URL`` names."""
+
+import os
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.e2e.running import Shop
+from tests.e2e.shopper import Shopper
+
+
+@pytest.fixture(scope="session")
+def shop_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Give the address of a shop that all journeys share."""
+    if address := os.environ.get("SHOP_URL"):
+        yield address.rstrip("/")
+        return
+    with Shop(tmp_path_factory.mktemp("shop")) as shop:
+        yield shop.url
+
+
+@pytest.fixture
+def open_shop(tmp_path) -> Iterator[Callable[..., Shop]]:
+    """Open shops of the test's own, which are closed at its end."""
+    shops: list[Shop] = []
+
+    def open_one(**environ: str) -> Shop:
+        shops.append(Shop(tmp_path, **environ))
+        return shops[-1]
+
+    yield open_one
+    for shop in shops:
+        shop.close()
+
+
+@pytest.fixture
+def visitor(shop_url) -> Shopper:
+    return Shopper(shop_url)
+
+
+@pytest.fixture
+def alice(shop_url) -> Shopper:
+    return Shopper(shop_url).sign_in("alice")
+
+
+@pytest.fixture
+def bob(shop_url) -> Shopper:
+    return Shopper(shop_url).sign_in("bob")
+
+
+@pytest.fixture
+def operator(shop_url) -> Shopper:
+    return Shopper(shop_url).sign_in("admin")

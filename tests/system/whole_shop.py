@@ -1,0 +1,56 @@
+"""Run every service in this process, joined by function calls instead of sockets."""
+
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from flask import Flask
+
+from chassis.testing import WSGIAdapter
+from contracts.topology import PORT_OFFSETS
+
+PORT = 8000
+NEIGHBOURS = ("products", "payments", "orders")
+
+
+@dataclass(frozen=True)
+class WholeShop:
+    """Hold the applications by the name of their service."""
+
+    apps: dict[str, Flask]
+
+    def client(self, service: str) -> Any:
+        return self.apps[service].test_client()
+
+
+@contextmanager
+def whole_shop(folder: Path, **environ: str) -> Iterator[WholeShop]:
+    """Open a shop whose data lies in ``folder``."""
+    settings = {
+        "SHOP_DATA_DIR": str(folder),
+        "PORT": str(PORT),
+        "RECONCILE_SECONDS": "3600",
+        **environ,
+    }
+    secrets_dir = folder / "secrets"
+    secrets_dir.mkdir(parents=True, exist_ok=True)
+    for service in PORT_OFFSETS:
+        (secrets_dir / service).write_text(secrets.token_urlsafe(32))
+    hosts: dict[str, Flask] = {}
+    adapter = WSGIAdapter(hosts)
+    apps = {}
+    for name in ("auth", "greetings", *NEIGHBOURS):
+        package = import_module(f"services.{name}")
+        config = import_module(f"services.{name}.config").Config.from_environ(settings)
+        options = {}
+        if name in NEIGHBOURS:
+            clients = import_module(f"services.{name}.clients")
+            options["clients"] = clients.connect(config, transport=adapter)
+        apps[name] = package.create_app(config, **options)
+        hosts[f"127.0.0.1:{PORT + PORT_OFFSETS[name]}"] = apps[name]
+    yield WholeShop(apps)
+    apps["orders"].extensions["reconciler"].set()
