@@ -14,7 +14,7 @@ help: ## Print this list
 # Make puts the settings into the environment, and exec lets Ctrl-C and SIGTERM reach the launcher itself.
 run: ## Run the whole shop; settings may follow, as in `make run PORT=9000`
 	$(for-running)
-	@exec $(python) -m launcher
+	@exec $(python) -m launcher --with-parent
 
 test: ## Run every test; `make test ARGS="services/orders -k cancel"` runs some
 	$(for-working)

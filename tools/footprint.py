@@ -20,7 +20,7 @@ from typing import Final
 
 LIMIT_MB: Final = 250.0
 IDLE_SECONDS: Final = 3.0
-START_SECONDS: Final = 60.0
+START_SECONDS: Final = 30.0
 OPEN: Final = b"Ready after"
 
 
@@ -43,15 +43,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Measure the shop; return 1 when it takes more than it may."""
     parser = argparse.ArgumentParser(description="Print the memory of each process of the shop.")
     parser.add_argument("--limit", type=float, default=LIMIT_MB, help="MB of PSS for the sum")
-    limit_mb = parser.parse_args(arguments).limit
+    parser.add_argument("--idle", type=float, default=IDLE_SECONDS, help="seconds to wait first")
+    options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as folder, _shop(Path(folder)) as (launcher, seconds):
-        time.sleep(IDLE_SECONDS)
+        time.sleep(options.idle)
         usages = [measure(name, pid) for name, pid in _processes(launcher, Path(folder))]
     total = sum(usage.proportional for usage in usages)
     _show([*_table(usages), "", f"{seconds:.1f} s from start to ready"])
-    if total > limit_mb:
-        _show([f"{total:.0f} MB of PSS are more than the limit of {limit_mb:.0f} MB"])
-    return int(total > limit_mb)
+    if total > options.limit:
+        _show([f"{total:.0f} MB of PSS are more than the limit of {options.limit:.0f} MB"])
+    return int(total > options.limit)
 
 
 def measure(service: str, pid: int) -> Usage:
@@ -70,7 +71,7 @@ def _shop(data_dir: Path) -> Iterator[tuple[int, float]]:
     environ = {**os.environ, "SHOP_DATA_DIR": str(data_dir)}
     began = time.monotonic()
     launcher = subprocess.Popen(
-        [sys.executable, "-m", "launcher", "--port", "0"],
+        [sys.executable, "-m", "launcher", "--port", "0", "--with-parent"],
         env=environ,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

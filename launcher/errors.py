@@ -1,0 +1,28 @@
+"""Name what keeps the shop from starting, each in one sentence with what to do about it.
+
+LauncherError
+├── UnknownService
+├── DataFolderUnusable
+├── PortTaken
+└── PortUnusable
+"""
+
+
+class LauncherError(Exception):
+    """Say in one sentence why the shop can't start and what helps."""
+
+
+class UnknownService(LauncherError):
+    """Report a name that is no service of this checkout."""
+
+
+class DataFolderUnusable(LauncherError):
+    """Report a data folder that can't be made or written."""
+
+
+class PortTaken(LauncherError):
+    """Report a port on which another program listens."""
+
+
+class PortUnusable(LauncherError):
+    """Report an address or port that this user can't listen on at all."""
