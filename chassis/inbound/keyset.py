@@ -12,11 +12,13 @@ from typing import Any, Protocol
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from chassis.clock import Clock
+from chassis.clock import Clock, SystemClock
+from chassis.config import ServiceConfig
 from chassis.errors import ServiceError, Unavailable
 
 Keys = Mapping[str, Ed25519PublicKey]
 
+KEY_SET_PATH = "/.well-known/jwks.json"
 # How long to leave an unreachable issuer alone before the next try.
 RETRY_SECONDS = 1.0
 
@@ -93,3 +95,18 @@ class RemoteKeySet:
         finally:
             self._tried_at = self._clock.monotonic()
             self._renewing.release()
+
+
+def remote_key_set(
+    fetch: Callable[[str], Mapping[str, Any]], config: ServiceConfig, clock: Clock | None = None
+) -> RemoteKeySet:
+    """Return the key set that the issuer publishes, kept as long as the settings say.
+
+    ``fetch`` returns the JSON document at a path of the issuer.
+    """
+    return RemoteKeySet(
+        lambda: fetch(KEY_SET_PATH),
+        clock or SystemClock(),
+        fresh_seconds=config.key_set_seconds,
+        stale_seconds=config.key_set_stale_seconds,
+    )

@@ -15,10 +15,9 @@ from requests.adapters import BaseAdapter
 
 from chassis.clock import Clock
 from chassis.errors import BadUpstream
-from chassis.inbound.keyset import KeySet
+from chassis.inbound.keyset import KeySet, remote_key_set
 from chassis.outbound.breaker import BreakerPolicy
 from chassis.outbound.client import Answer, ServiceClient
-from chassis.outbound.issuer import remote_key_set
 from chassis.outbound.service_tokens import ServiceTokens
 from contracts.money import Money
 
@@ -244,7 +243,7 @@ def connect(
         )
 
     return Clients(
-        key_set=remote_key_set(auth, config, clock),
+        key_set=remote_key_set(lambda path: auth.get(path).body, config, clock),
         products=HTTPProducts(client("products", config.products_url)),
         payments=HTTPPayments(client("payments", config.payments_url)),
     )

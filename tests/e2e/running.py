@@ -31,7 +31,7 @@ class Shop:
     def _start(self) -> None:
         with self.output.open("ab") as output:
             self.launcher = subprocess.Popen(
-                [sys.executable, "-m", "launcher", "--port", "0"],
+                [sys.executable, "-m", "launcher", "--port", "0", "--with-parent"],
                 cwd=ROOT,
                 env=self._environ,
                 stdin=subprocess.DEVNULL,

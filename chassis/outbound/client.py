@@ -1,0 +1,231 @@
+"""Call another service over HTTP with breaker, bulkhead, deadline and retry budget around it.
+
+A call ends in one of three ways: an :class:`Answer` (2xx, 3xx, 4xx), an error that says whether
+the neighbour was out of reach (``Unavailable``), late (``DeadlineExceeded``) or talking rubbish
+(``BadUpstream``), or a refusal without a call (``CircuitOpen``, ``BulkheadFull``).
+
+Redirects are returned, not followed, and cookies are dropped.
+"""
+
+import json
+import logging
+import re
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol, TypedDict, Unpack
+from urllib.parse import unquote
+
+from requests import PreparedRequest, Request, Response
+from requests.adapters import BaseAdapter
+
+from chassis import tracing
+from chassis.clock import Clock, SystemClock
+from chassis.errors import BadUpstream, DeadlineExceeded, ServiceError, Unavailable
+from chassis.outbound import deadline
+from chassis.outbound.breaker import BreakerPolicy, CircuitBreakerGuard
+from chassis.outbound.bulkhead import Bulkhead
+from chassis.outbound.deadline import Deadline
+from chassis.outbound.retry import ConnectionLost, NotSent, RetryBudget, RetryPolicy
+from chassis.outbound.transport import exchange, open_session
+
+_PATH = re.compile(r"(/(?!/)[\w.~!$&'()*+,;=:@%/-]*)(\?[\w.~!$&'()*+,;=:@%/?-]*)?", re.ASCII)
+
+logger = logging.getLogger(__name__)
+
+
+class TokenSource(Protocol):
+    """Give the token that this service identifies itself with."""
+
+    def bearer(self) -> str:
+        """Return a token that is good for now.
+
+        Raises:
+            ServiceError: when none can be had.
+        """
+        ...
+
+    def reject(self, token: str) -> bool:
+        """Hear that a callee refused the token; tell whether asking again may give a better one."""
+        ...
+
+
+class CallOptions(TypedDict, total=False):
+    """Name what a call may be given besides its method and path."""
+
+    json: Any
+    """The body."""
+    timeout_seconds: float
+    """Replaces the ``read_timeout`` of the client."""
+    idempotency_key: str
+    """Lets the callee recognise a repetition."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Hold what a neighbour said; ``body`` is empty for 204 and for a 4xx without JSON."""
+
+    status: int
+    body: dict[str, Any]
+    headers: Mapping[str, str]
+
+
+class ServiceClient:
+    """Call one service; share one client among all threads."""
+
+    def __init__(  # noqa: PLR0913 - each part has a default, and a test may replace any.
+        self,
+        name: str,
+        base_url: str,
+        *,
+        clock: Clock | None = None,
+        policy: BreakerPolicy | None = None,
+        retry: RetryPolicy | None = None,
+        max_concurrent: int = 32,
+        tokens: TokenSource | None = None,
+        connect_timeout: float = 0.25,
+        read_timeout: float = 1.0,
+        transport: BaseAdapter | None = None,
+    ) -> None:
+        """Open no connection yet.
+
+        Args:
+            name: the service, as breaker, log and problem documents call it.
+            base_url: scheme, host, and perhaps a path that all others go under.
+            clock: the time, except for the waiting of sockets.
+            policy: when the breaker opens.
+            retry: what is tried twice; the budget is a tenth of the calls.
+            max_concurrent: calls at once.  Below the number of threads it sheds load, and keeps
+                the other threads free of this neighbour.
+            tokens: who this service says it is; without it calls are anonymous.
+            connect_timeout: seconds until the connection stands.
+            read_timeout: seconds from there until the answer is complete; half of it counts as
+                slow.
+            transport: takes the place of the network in tests.
+        """
+        self.name = name
+        self.breaker = CircuitBreakerGuard(name, policy, clock=clock)
+        self.bulkhead = Bulkhead(name, max_concurrent)
+        self._base_url = base_url.rstrip("/")
+        self._clock = clock or SystemClock()
+        self._retry = retry or RetryPolicy()
+        self._budget = RetryBudget(clock=clock)
+        self._tokens = tokens
+        self._connect_timeout = connect_timeout
+        self._read_timeout = read_timeout
+        self._session = open_session(max_concurrent, transport)
+
+    def get(self, path: str, **options: Unpack[CallOptions]) -> Answer:
+        """Fetch something; see :meth:`request`."""
+        return self.request("GET", path, **options)
+
+    def post(self, path: str, **options: Unpack[CallOptions]) -> Answer:
+        """Have something done; see :meth:`request`."""
+        return self.request("POST", path, **options)
+
+    def request(self, method: str, path: str, **options: Unpack[CallOptions]) -> Answer:
+        """Make one call, and at most one retry of what is safe to repeat.
+
+        ``path`` begins with one slash, has no dot segments, and may end in a query; both are
+        percent-encoded.
+
+        Raises:
+            Unavailable: no connection, a lost one, 503, an open breaker or a full bulkhead.
+            DeadlineExceeded: too late, or 504.
+            BadUpstream: another 5xx, or an answer that is no JSON object.
+            ValueError: when the path would leave the base address.
+        """
+        parts = _PATH.fullmatch(path)
+        if not parts or {".", ".."} & set(unquote(parts[1]).split("/")):
+            raise ValueError(f"{path!r} is no plain path below the base address")
+        headers = tracing.outgoing_headers()
+        if key := options.get("idempotency_key"):
+            headers["Idempotency-Key"] = key
+        prepared = self._session.prepare_request(
+            Request(method, self._base_url + path, headers=headers, json=options.get("json"))
+        )
+        seconds = options.get("timeout_seconds", self._read_timeout)
+        if self._tokens is None:
+            return self._call(prepared, seconds)
+        return self._call_identified(prepared, seconds, self._tokens)
+
+    def close(self) -> None:
+        """Close the kept connections."""
+        self._session.close()
+
+    def _call_identified(
+        self, request: PreparedRequest, seconds: float, tokens: TokenSource
+    ) -> Answer:
+        token = tokens.bearer()
+        request.headers["Authorization"] = f"Bearer {token}"
+        answer = self._call(request, seconds)
+        if answer.status == 401 and tokens.reject(token):
+            # The issuer may have new keys; the callee has done nothing yet, whatever the method.
+            request.headers["Authorization"] = f"Bearer {tokens.bearer()}"
+            answer = self._call(request, seconds)
+        return answer
+
+    def _call(self, request: PreparedRequest, seconds: float) -> Answer:
+        ends = deadline.within(self._connect_timeout + seconds, self._clock)
+        self._budget.record_call()
+        try:
+            return self._attempt(request, seconds, ends)
+        except (NotSent, ConnectionLost) as failure:
+            has_key = "Idempotency-Key" in request.headers
+            pause = self._retry.pause_seconds()
+            if (
+                not self._retry.allows(failure, request.method or "", has_key=has_key)
+                or pause >= ends.remaining()
+                or not self._budget.withdraw()
+            ):
+                raise
+        time.sleep(pause)
+        return self._attempt(request, seconds, ends)
+
+    def _attempt(self, request: PreparedRequest, seconds: float, ends: Deadline) -> Answer:
+        given = ends.clamp(seconds)
+        request.headers[deadline.HEADER] = ends.header_value()
+        with self.bulkhead, self.breaker.acquire() as permit:
+            started = self._clock.monotonic()
+            try:
+                timeout = (min(self._connect_timeout, given), given)
+                answer = _read(exchange(self._session, request, timeout))
+            except ServiceError as error:
+                logger.warning("%s to %s failed: %r", request.method, self.name, error)
+                # A caller in a hurry proves nothing about the callee, and must not be able to open
+                # the breaker for everybody else.
+                if not isinstance(error, DeadlineExceeded) or given >= seconds / 2:
+                    permit.failure()
+                raise
+            if 400 <= answer.status < 500:
+                permit.neutral()
+            else:
+                permit.success(slow=self._clock.monotonic() - started >= seconds / 2)
+            return answer
+
+
+def _read(response: Response) -> Answer:
+    """Return the answer, or raise what a 5xx or a strange body means."""
+    status = response.status_code
+    if status == 503:
+        after = re.fullmatch("[0-9]{1,4}", response.headers.get("Retry-After", ""))
+        raise Unavailable(retry_after_seconds=int(after[0]) if after else 1)
+    if status == 504:
+        raise DeadlineExceeded
+    if status >= 500:
+        raise BadUpstream
+    body = _json_object(response)
+    # Of a 4xx, the status says enough, and says that the callee works.
+    if body is None and status < 400:
+        raise BadUpstream
+    return Answer(status, body or {}, response.headers)
+
+
+def _json_object(response: Response) -> dict[str, Any] | None:
+    if response.status_code == 204:
+        return {}
+    try:
+        value = json.loads(response.content)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
