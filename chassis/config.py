@@ -35,21 +35,6 @@ class Secret(str):
         return "Secret('***')"
 
 
-def flag(text: str) -> bool:
-    """Read ``1 true yes on`` or ``0 false no off``.
-
-    Raises:
-        ValueError: for anything else.
-    """
-    word = text.strip().lower()
-    if word in {"1", "true", "yes", "on"}:
-        return True
-    if word in {"0", "false", "no", "off", ""}:
-        return False
-    message = "expected one of 1, true, yes, on, 0, false, no, off"
-    raise ValueError(message)
-
-
 def words(text: str) -> tuple[str, ...]:
     """Split a comma-separated list, dropping blanks."""
     return tuple(part.strip() for part in text.split(",") if part.strip())
@@ -63,8 +48,7 @@ def positive(text: str) -> float:
     """
     number = float(text)
     if not 0 < number < float("inf"):
-        message = "expected a number above 0"
-        raise ValueError(message)
+        raise ValueError("expected a number above 0")
     return number
 
 
@@ -73,8 +57,7 @@ def one_of(*choices: str) -> Callable[[str], str]:
 
     def read(text: str) -> str:
         if text not in choices:
-            message = f"expected one of {', '.join(choices)}"
-            raise ValueError(message)
+            raise ValueError(f"expected one of {', '.join(choices)}")
         return text
 
     return read
@@ -142,8 +125,7 @@ def _value_of(item: Field[Any], environ: Environ) -> object:
         return cast("Callable[[str], object]", item.metadata["parse"])(text)
     default = item.metadata["default"]
     if default is MISSING:
-        message = "is required"
-        raise ValueError(message)
+        raise ValueError("is required")
     return default(environ) if callable(default) else default
 
 

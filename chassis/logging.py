@@ -55,5 +55,4 @@ def configure(config: ServiceConfig) -> None:
         document = json.loads(Template(path.read_text()).safe_substitute(escaped))
         logging.config.dictConfig(document)
     except (OSError, ValueError) as error:
-        message = f"LOG_CONFIG: {path} can't be used: {error}"
-        raise ConfigError(message) from error
+        raise ConfigError(f"LOG_CONFIG: {path} can't be used: {error}") from error

@@ -108,13 +108,7 @@ class WSGIAdapter(BaseAdapter):
         self._apps = apps
 
     def send(
-        self,
-        request: requests.PreparedRequest,
-        stream: bool = False,  # noqa: FBT001, FBT002 - the signature of requests.
-        timeout: Any = None,
-        verify: Any = True,  # noqa: FBT002
-        cert: Any = None,
-        proxies: Any = None,
+        self, request: requests.PreparedRequest, *_args: Any, **_options: Any
     ) -> requests.Response:
         """Call the application that the address names."""
         url = urlsplit(request.url or "")

@@ -33,7 +33,9 @@ class Schema(ma.Schema):
 class Integer(fields.Integer):
     """Accept JSON integers only: no text, no fraction, no boolean."""
 
-    def __init__(self, *, minimum: int = -MAX_INTEGER, maximum: int = MAX_INTEGER, **kwargs: Any) -> None:
+    def __init__(
+        self, *, minimum: int = -MAX_INTEGER, maximum: int = MAX_INTEGER, **kwargs: Any
+    ) -> None:
         """Bound the value, both ends included."""
         super().__init__(strict=True, validate=validate.Range(min=minimum, max=maximum), **kwargs)
 
@@ -112,7 +114,8 @@ class StrictParser(FlaskParser):
 class Blueprint(flask_smorest.Blueprint):
     """Read arguments strictly."""
 
-    ARGUMENTS_PARSER = StrictParser()
+    # In queries too: a misspelt filter would otherwise be left out in silence.
+    ARGUMENTS_PARSER = StrictParser(unknown=ma.RAISE)
 
 
 class Api(flask_smorest.Api):

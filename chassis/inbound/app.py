@@ -72,8 +72,7 @@ def _begin() -> None:
     tracing.begin(headers)
     deadline.begin(headers)
     if is_cross_site(request.method, headers):
-        message = "Browsers may only send this from the same site."
-        raise CrossSiteRequest(message)
+        raise CrossSiteRequest("Browsers may only send this from the same site.")
 
 
 def _complete(response: Response) -> Response:

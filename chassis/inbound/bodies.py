@@ -18,6 +18,8 @@ MAX_DEPTH = 32
 MAX_INTEGER = 2**63 - 1
 MAX_INTEGER_DIGITS = 19  # of 2**63 - 1; also keeps Python from converting huge numbers.
 
+# The escape, and not an escaped backslash before the letters.
+_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 # Either a whole string, so that its brackets are passed over, or one bracket.  Possessive and
 # open-ended, so that no body makes it read anything twice.
 _OUTSIDE_STRINGS = re.compile(r'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|[\[\]{}]', re.DOTALL)
@@ -32,15 +34,12 @@ def read_json_object(request: Request) -> dict[str, Any]:
         Invalid: it is JSON, but no object, or holds what can't be stored.
     """
     if request.mimetype != "application/json":
-        message = "Send JSON with 'Content-Type: application/json'."
-        raise UnsupportedMediaType(message)
+        raise UnsupportedMediaType("Send JSON with 'Content-Type: application/json'.")
     if request.headers.get("Content-Encoding", "identity").lower() != "identity":
-        message = "Send the body without a content coding."
-        raise UnsupportedMediaType(message)
+        raise UnsupportedMediaType("Send the body without a content coding.")
     document = parse_json(request.get_data(cache=True))
     if not isinstance(document, dict):
-        message = "The body has to be a JSON object."
-        raise Invalid(message)
+        raise Invalid("The body has to be a JSON object.")
     return document
 
 
@@ -64,7 +63,7 @@ def parse_json(body: bytes) -> Any:
         document = _DECODER.decode(text)
     except ValueError:
         _malformed("The body is not valid JSON.")
-    if "\\u" in text or "\x00" in text:
+    if "\\u" in text:
         _check_text(document)
     return document
 
@@ -89,15 +88,13 @@ def _depth(text: str) -> int:
 def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) != len(pairs):
-        message = "The body has a duplicate member."
-        raise Malformed(message)
+        raise Malformed("The body has a duplicate member.")
     return members
 
 
 def _integer(digits: str) -> int:
     if len(digits.lstrip("-")) > MAX_INTEGER_DIGITS or abs(int(digits)) > MAX_INTEGER:
-        message = "The body has an integer beyond 64 bits."
-        raise Invalid(message)
+        raise Invalid("The body has an integer beyond 64 bits.")
     return int(digits)
 
 
@@ -117,23 +114,12 @@ _DECODER = json.JSONDecoder(
 )
 
 
-def _check_text(value: Any) -> None:
-    if isinstance(value, str):
-        if "\x00" in value or not _encodable(value):
-            message = "The body has text with NUL or a lone surrogate."
-            raise Invalid(message)
-    elif isinstance(value, dict):
-        for name, member in value.items():
-            _check_text(name)
-            _check_text(member)
-    elif isinstance(value, list):
-        for member in value:
-            _check_text(member)
-
-
-def _encodable(text: str) -> bool:
+def _check_text(document: Any) -> None:
+    # Written out again, NUL is an escape and a lone surrogate can't be encoded.
+    text = json.dumps(document, ensure_ascii=False)
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:
-        return False
-    return True
+        text = r"\u0000"
+    if _NUL.search(text):
+        raise Invalid("The body has text with NUL or a lone surrogate.")

@@ -37,12 +37,16 @@ def token_of(incoming: Request) -> str:
         if scheme.lower() != "bearer" or not token:
             raise Unauthenticated
         return token
-    cookies = incoming.cookies.getlist(PRODUCTION_COOKIE) or incoming.cookies.getlist(COOKIE)
-    if not cookies:
-        raise MissingToken
-    if len(cookies) > 1:
-        raise Unauthenticated
-    return cookies[0]
+    # Werkzeug's reading of all cookies, their quoting included, costs a tenth of a request.
+    cookies = incoming.headers.get("Cookie", "").split(";")
+    pairs = [cookie.strip().partition("=") for cookie in cookies]
+    for wanted in (PRODUCTION_COOKIE, COOKIE):
+        tokens = [value for name, _, value in pairs if name == wanted]
+        if len(tokens) > 1:
+            raise Unauthenticated
+        if tokens:
+            return tokens[0]
+    raise MissingToken
 
 
 def current_principal() -> Principal:
@@ -67,8 +71,7 @@ def requires_role(role: str) -> Callable[[View], View]:
         if principal.is_service:
             raise Unauthenticated
         if role not in principal.roles:
-            message = f"This needs the role '{role}'."
-            raise Forbidden(message)
+            raise Forbidden(f"This needs the role '{role}'.")
 
     return lambda view: _guard(view, allow)
 
@@ -78,8 +81,7 @@ def requires_scope(scope: str) -> Callable[[View], View]:
 
     def allow(principal: Principal) -> None:
         if scope not in principal.scopes:
-            message = f"This needs the scope '{scope}'."
-            raise Forbidden(message)
+            raise Forbidden(f"This needs the scope '{scope}'.")
 
     return lambda view: _guard(view, allow)
 

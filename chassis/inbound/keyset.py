@@ -38,12 +38,18 @@ class KeySet(Protocol):
 
 
 def parse_key_set(document: Mapping[str, Any]) -> Keys:
-    """Read the Ed25519 keys of a JWK set; others are passed over."""
+    """Read the Ed25519 keys of a JWK set; others are passed over.
+
+    Raises:
+        ValueError: there is none.
+    """
     keys = {}
     for jwk in document.get("keys", ()):
         if jwk.get("kty") == "OKP" and jwk.get("crv") == "Ed25519" and jwk.get("kid"):
             raw = base64.urlsafe_b64decode(jwk["x"] + "=" * (-len(jwk["x"]) % 4))
             keys[jwk["kid"]] = Ed25519PublicKey.from_public_bytes(raw)
+    if not keys:
+        raise ValueError("there is no usable key in it")
     return keys
 
 
@@ -52,20 +58,17 @@ class RemoteKeySet:
 
     def __init__(
         self,
-        fetch: Callable[[], Mapping[str, Any]],
-        clock: Clock,
-        *,
-        fresh_seconds: float = 300.0,
-        stale_seconds: float = 3600.0,
+        fetch: Callable[[str], Mapping[str, Any]],
+        config: ServiceConfig,
+        clock: Clock | None = None,
     ) -> None:
-        """Take the ``fetch`` that returns the JWK set or raises a :class:`ServiceError`."""
+        """Take the ``fetch`` that returns a JSON document of the issuer or raises."""
         self._fetch = fetch
-        self._clock = clock
-        self._fresh_seconds = fresh_seconds
-        self._stale_seconds = stale_seconds
+        self._clock = clock or SystemClock()
+        self._fresh_seconds = config.key_set_seconds
+        self._stale_seconds = config.key_set_stale_seconds
         self._keys: Keys = {}
-        self._fetched_at = float("-inf")
-        self._tried_at = float("-inf")
+        self._fetched_at = self._tried_at = float("-inf")
         self._renewing = threading.Lock()
 
     def keys(self) -> Keys:
@@ -88,25 +91,10 @@ class RemoteKeySet:
             # Somebody else may have tried while this caller waited for the lock.
             if self._clock.monotonic() - self._tried_at <= RETRY_SECONDS:
                 return
-            self._keys = parse_key_set(self._fetch())
+            self._keys = parse_key_set(self._fetch(KEY_SET_PATH))
             self._fetched_at = self._clock.monotonic()
         except (ServiceError, ValueError, KeyError, TypeError, AttributeError) as error:
             logger.warning("the key set could not be renewed: %s", error)
         finally:
             self._tried_at = self._clock.monotonic()
             self._renewing.release()
-
-
-def remote_key_set(
-    fetch: Callable[[str], Mapping[str, Any]], config: ServiceConfig, clock: Clock | None = None
-) -> RemoteKeySet:
-    """Return the key set that the issuer publishes, kept as long as the settings say.
-
-    ``fetch`` returns the JSON document at a path of the issuer.
-    """
-    return RemoteKeySet(
-        lambda: fetch(KEY_SET_PATH),
-        clock or SystemClock(),
-        fresh_seconds=config.key_set_seconds,
-        stale_seconds=config.key_set_stale_seconds,
-    )

@@ -6,9 +6,10 @@ that strangers can't make series.
 
 import time
 
+import prometheus_client as prometheus
 from flask import Flask, Response, g, request
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 # Seconds; finer below the deadline of a normal call, which is one second.
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 
@@ -18,15 +19,14 @@ class RequestMetrics:
 
     def __init__(self) -> None:
         """Start counting at zero."""
-        self.registry = CollectorRegistry()
+        self.registry = registry = prometheus.CollectorRegistry()
         labels = ("method", "route", "status")
-        self._requests = Counter("http_requests_total", "Requests", labels, registry=self.registry)
-        self._durations = Histogram(
-            "http_request_duration_seconds",
-            "Duration",
-            ("route",),
-            buckets=BUCKETS,
-            registry=self.registry,
+        name = "http_request_duration_seconds"
+        self._requests = prometheus.Counter(
+            "http_requests_total", "Requests", labels, registry=registry
+        )
+        self._durations = prometheus.Histogram(
+            name, "Duration", ("route",), buckets=BUCKETS, registry=registry
         )
 
     def observe(self, method: str, route: str, status: int, seconds: float) -> None:
@@ -49,16 +49,10 @@ def init_app(app: Flask) -> None:
         metrics.observe(request.method, route, response.status_code, seconds)
         return response
 
+    def show() -> Response:
+        text = prometheus.generate_latest(metrics.registry)
+        return Response(text, content_type=prometheus.CONTENT_TYPE_LATEST)
+
     app.before_request(start)
     app.after_request(finish)
-    app.add_url_rule("/metrics", "metrics", lambda: _exposition(metrics.registry))
-
-
-_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-
-
-def _exposition(registry: CollectorRegistry) -> Response:
-    return Response(generate_latest(registry), mimetype="text/plain", content_type=_CONTENT_TYPE)
-
-
-_CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+    app.add_url_rule("/metrics", "metrics", show)

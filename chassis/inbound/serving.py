@@ -13,6 +13,7 @@ import socket
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final
 
 from chassis.config import EXIT_CONFIG, ConfigError, Settings, setting
@@ -32,8 +33,7 @@ def count(text: str) -> int:
     """
     number = int(text)
     if number < 1:
-        message = "expected a whole number above 0"
-        raise ValueError(message)
+        raise ValueError("expected a whole number above 0")
     return number
 
 
@@ -110,19 +110,15 @@ def serve(
     sockets = create_sockets(config, log, fds=_handed_over(listener))
     worker_type = worker or importlib.import_module("gunicorn.workers.gthread").ThreadWorker
     worker_type(
-        0, parent_pid or os.getppid(), sockets, _Loaded(application), config.timeout, config, log
+        0,
+        parent_pid or os.getppid(),
+        sockets,
+        SimpleNamespace(wsgi=lambda: application),
+        config.timeout,
+        config,
+        log,
     ).init_process()
     return 0
-
-
-class _Loaded:
-    """Stand where gunicorn expects its application object."""
-
-    def __init__(self, application: "WSGIApplication") -> None:
-        self._application = application
-
-    def wsgi(self) -> "WSGIApplication":
-        return self._application
 
 
 def _gunicorn_config(overrides: dict[str, object]) -> Any:

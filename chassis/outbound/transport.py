@@ -140,7 +140,7 @@ def exchange(
 
 def _failure_of(error: requests.RequestException) -> ServiceError:
     # requests wraps urllib3's error, which wraps what the socket or http.client raised.
-    wrapped = error.args[0] if error.args else None
+    wrapped = next(iter(error.args), None)
     cause = getattr(wrapped, "reason", wrapped)
     origin = cause.args[-1] if isinstance(cause, ProtocolError) else cause
     if isinstance(error, requests.Timeout) or isinstance(origin, ReadTimeoutError | TimeoutError):

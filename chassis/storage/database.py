@@ -118,8 +118,7 @@ def _availability() -> Iterator[None]:
     try:
         yield
     except OperationalError as error:
-        message = "The database can't serve at the moment."
-        raise Unavailable(message) from error
+        raise Unavailable("The database can't serve at the moment.") from error
 
 
 def _set_up_sqlite(engine: Any, *, durable: bool) -> None:

@@ -8,24 +8,19 @@ such as a body that is not valid, is not remembered.
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from sqlalchemy import JSON, LargeBinary, String, delete
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from chassis.clock import Clock
-from chassis.errors import Conflict, Invalid, Malformed, ServiceError
-from chassis.storage.database import Database, Timestamp
+from chassis.errors import Conflict, Invalid, Malformed
+from chassis.storage.database import Timestamp
 
 HEADER = "Idempotency-Key"
 MAX_KEY_LENGTH = 255
-# After this long without an answer the first attempt is taken to have died; longer than any
-# request may last.
-ATTEMPT_SECONDS = 15
 
 Record = TypeVar("Record", bound="IdempotencyColumns")
 
@@ -141,63 +136,6 @@ def claim(
     session.add(record)
     session.flush()
     return record
-
-
-def run_once(
-    database: Database,
-    model: type[IdempotencyColumns],
-    request: Request,
-    work: Callable[[], StoredAnswer],
-    clock: Clock,
-) -> tuple[StoredAnswer, bool]:
-    """Do something once; return its answer, and whether that was stored before.
-
-    ``work`` runs outside of any transaction and has to be safe to repeat, because a process may
-    die in the middle of it.  An error that it raises is not remembered; a refusal that should
-    be is an answer.
-
-    Raises:
-        InProgress: the first request is still running.
-        IdempotencyKeyReused: the key came with another body before.
-    """
-    try:
-        stored = _begin(database, model, request, clock.now())
-    except IntegrityError:
-        # The same request came twice at the same moment, and the other one was first.
-        stored = _begin(database, model, request, clock.now())
-    if stored:
-        return stored, True
-    try:
-        answer = work()
-    except ServiceError:
-        with database.write() as session:
-            session.execute(delete(model).where(*_identity(model, request)))
-        raise
-    with database.write() as session:
-        record = find(session, model, request)
-        if record is not None:
-            complete(record, answer)
-    return answer, False
-
-
-def _begin(
-    database: Database, model: type[IdempotencyColumns], request: Request, now: datetime
-) -> StoredAnswer | None:
-    with database.write() as session:
-        record = find(session, model, request)
-        if record is None:
-            claim(session, model, request, "", now)
-            return None
-        stored = answer_of(record)
-        if stored is None:
-            if (now - record.created_at).total_seconds() < ATTEMPT_SECONDS:
-                raise InProgress("Wait for the answer to the first request with this key.")
-            record.created_at = now
-        return stored
-
-
-def _identity(model: type[IdempotencyColumns], request: Request) -> tuple[Any, ...]:
-    return model.owner == request.owner, model.key == request.key
 
 
 def forget_older(

@@ -10,7 +10,7 @@ from chassis.config import (
     Secret,
     ServiceConfig,
     environment,
-    flag,
+    one_of,
     positive,
     setting,
     words,
@@ -86,15 +86,8 @@ def test_client_secret_is_read_from_its_file(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "value"), [("1", True), ("YES", True), ("on", True), ("0", False), ("false", False)]
-)
-def test_flag_reads_the_usual_words(text, value):
-    assert flag(text) is value
-
-
-@pytest.mark.parametrize(
     ("read", "text"),
-    [(flag, "maybe"), (positive, "0"), (positive, "-1"), (positive, "inf"), (positive, "nan")],
+    [(positive, "0"), (positive, "-1"), (positive, "inf"), (positive, "nan"), (one_of("a"), "b")],
 )
 def test_unusable_text_is_refused(read, text):
     with pytest.raises(ValueError, match="expected"):

@@ -74,5 +74,5 @@ def test_unusable_configuration_file_is_named(tmp_path, content):
     if content is not None:
         path.write_text(content)
 
-    with pytest.raises(ConfigError, match="LOG_CONFIG: .*logging.json"):
+    with pytest.raises(ConfigError, match=r"LOG_CONFIG: .*logging\.json"):
         configured(tmp_path, LOG_CONFIG=str(path))

@@ -18,6 +18,5 @@ def greet(
     """
     language = languages.get(code.lower())
     if language is None:
-        message = f"There is no greeting in '{code}' yet."
-        raise UnknownLanguage(message, languages=sorted(languages))
+        raise UnknownLanguage(f"There is no greeting in '{code}' yet.", languages=sorted(languages))
     return language, language.greet(name)

@@ -28,7 +28,9 @@ def create_app(
     add_readiness_check(app, "database", database.check)
     shop = Shop(database, clients, clock)
     app.extensions["shop"] = shop
-    app.extensions["reconciler"] = reconciler.run_forever(shop, config.reconcile_seconds)
+    app.extensions["reconciler"] = reconciler.run_forever(
+        shop, config.reconcile_seconds, config.idempotency_seconds
+    )
     api = Api(app, title="Orders")
     api.register_blueprint(routes.bp)
     return app

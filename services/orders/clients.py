@@ -15,7 +15,7 @@ from requests.adapters import BaseAdapter
 
 from chassis.clock import Clock
 from chassis.errors import BadUpstream
-from chassis.inbound.keyset import KeySet, remote_key_set
+from chassis.inbound.keyset import KeySet, RemoteKeySet
 from chassis.outbound.breaker import BreakerPolicy
 from chassis.outbound.client import Answer, ServiceClient
 from chassis.outbound.service_tokens import ServiceTokens
@@ -243,7 +243,7 @@ def connect(
         )
 
     return Clients(
-        key_set=remote_key_set(lambda path: auth.get(path).body, config, clock),
+        key_set=RemoteKeySet(lambda path: auth.get(path).body, config, clock),
         products=HTTPProducts(client("products", config.products_url)),
         payments=HTTPPayments(client("payments", config.payments_url)),
     )
@@ -254,8 +254,7 @@ def _readable() -> Iterator[None]:
     try:
         yield
     except (KeyError, TypeError, ValueError) as error:
-        message = "A neighbour's answer lacks what was agreed."
-        raise BadUpstream(message) from error
+        raise BadUpstream("A neighbour's answer lacks what was agreed.") from error
 
 
 def _expect(answer: Answer) -> Any:
@@ -273,8 +272,7 @@ def _refuse(answer: Answer) -> NoReturn:
         raise ReservationLost
     if answer.status == HTTPStatus.CONFLICT:
         raise IllegalTransition(answer.body.get("detail"))
-    message = f"An unexpected refusal: {answer.status} {code}."
-    raise BadUpstream(message)
+    raise BadUpstream(f"An unexpected refusal: {answer.status} {code}.")
 
 
 def _priced(item: Mapping[str, Any]) -> PricedLine:

@@ -14,7 +14,8 @@ from .answers import JSON_TYPE, money_of, order_document, refusal_answer
 from .clients import Payment
 from .domain import Status
 from .errors import IllegalTransition
-from .models import IdempotencyRecord, Order
+from .models import Order
+from .once import run_once
 from .service import Shop, show_order
 
 SENT = (Status.SHIPPED, Status.DELIVERED)
@@ -78,9 +79,7 @@ def refund_order(shop: Shop, wanted: Refund) -> tuple[StoredAnswer, bool]:
 
     # An order that can't be found must not use the key up.
     show_order(shop, wanted.order_id, None)
-    return idempotency.run_once(
-        shop.database, IdempotencyRecord, wanted.request, refund, shop.clock
-    )
+    return run_once(shop.database, wanted.request, refund, shop.clock)
 
 
 def _refund(shop: Shop, wanted: Refund) -> tuple[Order, Payment]:

@@ -8,9 +8,11 @@ import logging
 import threading
 
 from chassis.errors import ServiceError
+from chassis.storage import idempotency
 
 from . import repository
 from .domain import Status
+from .models import IdempotencyRecord
 from .service import Shop, resume
 
 BATCH = 50
@@ -25,14 +27,21 @@ def reconcile(shop: Shop) -> int:
     return sum(_reconcile_one(shop, order_id) for order_id in order_ids)
 
 
-def run_forever(shop: Shop, pause_seconds: float) -> threading.Event:
-    """Reconcile on a thread of its own until the returned event is set."""
+def forget_answers(shop: Shop, life_seconds: float) -> None:
+    """Delete the answers that were remembered long enough."""
+    with shop.database.write() as session:
+        idempotency.forget_older(session, IdempotencyRecord, shop.clock.now(), life_seconds)
+
+
+def run_forever(shop: Shop, pause_seconds: float, life_seconds: float) -> threading.Event:
+    """Reconcile and tidy up on a thread of its own until the returned event is set."""
     stop = threading.Event()
 
     def loop() -> None:
         while not stop.wait(pause_seconds):
             try:
                 reconcile(shop)
+                forget_answers(shop, life_seconds)
             except ServiceError as error:
                 logger.warning("reconciling has to wait: %s", error)
             except Exception:

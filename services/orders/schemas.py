@@ -54,8 +54,12 @@ class AddressSchema(Schema):
 class NewOrderSchema(Schema):
     """Place an order; without ``items`` it takes those of the cart."""
 
+    # A null is refused, here and below: it looks like a value that got lost.
     items = fields.List(
-        fields.Nested(LineSchema), validate=validate.Length(1, MAX_LINES), load_default=None
+        fields.Nested(LineSchema),
+        validate=validate.Length(1, MAX_LINES),
+        load_default=None,
+        allow_none=False,
     )
     payment = fields.Nested(CardSchema, required=True)
     shipping_address = fields.Nested(AddressSchema, required=True)
@@ -101,7 +105,7 @@ class RefundedOrderSchema(OrderSchema):
 class RefundSchema(Schema):
     """Give back an amount, or without one all that is left."""
 
-    amount = fields.Nested(MoneySchema, load_default=None)
+    amount = fields.Nested(MoneySchema, load_default=None, allow_none=False)
 
 
 class QuantitySchema(Schema):

@@ -47,6 +47,12 @@ def a_blueprint():
     def show_thing(thing_id):
         raise NotFound(f"There is no thing {thing_id}.")
 
+    return bp
+
+
+def a_guarded_blueprint():
+    bp = Blueprint("guarded", __name__)
+
     @bp.get("/broken")
     @bp.response(200)
     def broken():
@@ -87,7 +93,9 @@ def mint():
 def app(tmp_path, mint):
     config = ServiceConfig.from_environ({"SHOP_DATA_DIR": str(tmp_path)})
     app = create_flask(__name__, config, key_set=mint)
-    Api(app, title="Things").register_blueprint(a_blueprint())
+    api = Api(app, title="Things")
+    api.register_blueprint(a_blueprint())
+    api.register_blueprint(a_guarded_blueprint())
     return app
 
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from chassis.config import ServiceConfig
 from chassis.errors import Unavailable
 from chassis.inbound.keyset import RemoteKeySet, parse_key_set
 from chassis.testing import FakeClock, TokenMint
@@ -15,11 +16,17 @@ class Issuer:
         self.fetches = 0
         self.away = False
 
-    def fetch(self):
+    def fetch(self, path):
+        assert path == "/.well-known/jwks.json"
         self.fetches += 1
         if self.away:
             raise Unavailable
         return self.mint.jwks()
+
+
+def patience(fresh_seconds, stale_seconds):
+    environ = {"KEY_SET_SECONDS": fresh_seconds, "KEY_SET_STALE_SECONDS": stale_seconds}
+    return ServiceConfig.from_environ({name: str(value) for name, value in environ.items()})
 
 
 @pytest.fixture
@@ -34,7 +41,7 @@ def clock():
 
 @pytest.fixture
 def key_set(issuer, clock):
-    return RemoteKeySet(issuer.fetch, clock, fresh_seconds=300, stale_seconds=3600)
+    return RemoteKeySet(issuer.fetch, patience(300, 3600), clock)
 
 
 def test_fresh_set_is_fetched_once(key_set, issuer):
@@ -84,9 +91,12 @@ def test_unreachable_issuer_is_left_alone_for_a_moment(key_set, issuer, clock):
     assert issuer.fetches == 1
 
 
-def test_rubbish_does_not_replace_the_keys(issuer, clock):
-    documents = iter([issuer.mint.jwks(), {"keys": [{"kty": "OKP", "crv": "Ed25519", "kid": "x"}]}])
-    key_set = RemoteKeySet(lambda: next(documents), clock, fresh_seconds=1, stale_seconds=100)
+@pytest.mark.parametrize(
+    "rubbish", [{}, {"keys": []}, {"keys": [{"kty": "OKP", "crv": "Ed25519", "kid": "x"}]}]
+)
+def test_rubbish_does_not_replace_the_keys(issuer, clock, rubbish):
+    documents = iter([issuer.mint.jwks(), rubbish])
+    key_set = RemoteKeySet(lambda _: next(documents), patience(1, 100), clock)
     key_set.keys()
     clock.advance(50)
 
@@ -95,5 +105,9 @@ def test_rubbish_does_not_replace_the_keys(issuer, clock):
     assert set(key_set.keys()) == {"test-key"}
 
 
-def test_keys_of_other_kinds_are_passed_over():
-    assert parse_key_set({"keys": [{"kty": "RSA", "kid": "a"}, {"kty": "oct", "k": "AA"}]}) == {}
+def test_keys_of_other_kinds_are_passed_over(issuer):
+    others = [{"kty": "RSA", "kid": "a"}, {"kty": "oct", "k": "AA"}]
+
+    keys = parse_key_set({"keys": [*others, *issuer.mint.jwks()["keys"]]})
+
+    assert set(keys) == {"test-key"}

@@ -40,10 +40,14 @@ def test_write_commits_at_its_end(database):
 
 
 def test_write_is_undone_when_an_error_passes(database):
-    with pytest.raises(RuntimeError), database.write() as session:
-        session.add(Counter(name="a", value=1))
-        session.flush()
-        raise RuntimeError
+    def fail():
+        with database.write() as session:
+            session.add(Counter(name="a", value=1))
+            session.flush()
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
 
     with database.read() as session:
         assert session.scalars(select(Counter)).all() == []

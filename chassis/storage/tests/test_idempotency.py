@@ -1,28 +1,26 @@
-"""Hold idempotency records against their promises, on a real SQLite file."""
-
-import threading
+"""Hold idempotency keys and their records against their promises, on a real SQLite file."""
 
 import pytest
 from sqlalchemy.orm import DeclarativeBase
 
-from chassis.errors import Unavailable
 from chassis.storage.database import Database
 from chassis.storage.idempotency import (
     IdempotencyColumns,
     IdempotencyKeyReused,
-    InProgress,
     MalformedIdempotencyKey,
     MissingIdempotencyKey,
     Request,
     StoredAnswer,
+    answer_of,
+    claim,
+    complete,
+    find,
     fingerprint,
     forget_older,
     read_key,
-    run_once,
 )
-from chassis.testing import FakeClock
+from chassis.testing import START, FakeClock
 
-ANSWER = StoredAnswer(201, {"Location": "/things/1"}, b'{"id": 1}')
 REQUEST = Request("alice", "key", "digest")
 
 
@@ -35,106 +33,50 @@ class Record(IdempotencyColumns, Base):
 
 
 @pytest.fixture
-def clock():
-    return FakeClock()
-
-
-@pytest.fixture
-def database(tmp_path):
+def session(tmp_path):
     database = Database(f"sqlite:///{tmp_path}/test.sqlite3")
     database.create_all(Base.metadata)
-    yield database
+    with database.write() as session:
+        yield session
     database.close()
 
 
 @pytest.fixture
-def once(database, clock):
-    def once(work=lambda: ANSWER, request=REQUEST):
-        return run_once(database, Record, request, work, clock)
-
-    return once
+def record(session):
+    return claim(session, Record, REQUEST, "thing-1", START)
 
 
-def test_second_request_gets_the_stored_answer(once):
-    calls = []
-
-    answers = [once(lambda: calls.append(1) or ANSWER) for _ in range(3)]
-
-    assert answers == [(ANSWER, False), (ANSWER, True), (ANSWER, True)]
-    assert len(calls) == 1
+def test_claimed_record_has_no_answer_yet(session, record):
+    assert find(session, Record, REQUEST) is record
+    assert answer_of(record) is None
 
 
-def test_same_key_of_another_owner_is_another_request(once):
-    once()
+def test_completed_record_gives_the_answer_byte_for_byte(session, record):
+    answer = StoredAnswer(201, {"Location": "/things/1"}, b'{"id":  1}')
 
-    assert once(request=Request("bob", "key", "other digest")) == (ANSWER, False)
+    complete(record, answer)
+    session.flush()
+    session.expire_all()
+
+    assert answer_of(find(session, Record, REQUEST)) == answer
 
 
-def test_same_key_for_something_else_is_refused(once):
-    once()
+def test_key_of_another_owner_is_new(session, record):
+    assert find(session, Record, Request("bob", "key", "digest")) is None
 
+
+def test_key_for_something_else_is_refused(session, record):
     with pytest.raises(IdempotencyKeyReused):
-        once(request=Request("alice", "key", "other digest"))
+        find(session, Record, Request("alice", "key", "other digest"))
 
 
-def test_running_request_is_not_run_again(once):
-    def work():
-        with pytest.raises(InProgress):
-            once()
-        return ANSWER
-
-    assert once(work) == (ANSWER, False)
-
-
-def test_request_whose_process_died_may_be_run_again(once, clock):
-    def die():
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        once(die)
-    clock.advance(16)
-
-    assert once() == (ANSWER, False)
-
-
-def test_error_is_not_remembered(once):
-    def fail():
-        raise Unavailable
-
-    with pytest.raises(Unavailable):
-        once(fail)
-
-    assert once() == (ANSWER, False)
-
-
-def test_one_of_many_at_once_does_the_work(once):
-    calls, outcomes = [], []
-    together = threading.Barrier(12)
-
-    def send():
-        together.wait()
-        try:
-            outcomes.append(once(lambda: calls.append(1) or ANSWER)[0])
-        except InProgress:
-            outcomes.append(None)
-
-    threads = [threading.Thread(target=send) for _ in range(12)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-
-    assert len(calls) == 1
-    assert len(outcomes) == 12
-
-
-def test_old_records_are_forgotten(once, database, clock):
-    once()
+def test_old_records_are_forgotten(session, record):
+    clock = FakeClock()
     clock.advance(101)
-    with database.write() as session:
-        forget_older(session, Record, clock.now(), 100)
+    forget_older(session, Record, clock.now(), 100)
+    session.expire_all()
 
-    assert once() == (ANSWER, False)
+    assert find(session, Record, REQUEST) is None
 
 
 @pytest.mark.parametrize(
