@@ -1,0 +1,48 @@
+"""Compose the auth service."""
+
+from flask import Flask
+
+from chassis.clock import Clock, SystemClock
+from chassis.inbound.api import Api
+from chassis.inbound.app import AUDIENCE, create_flask
+from chassis.inbound.health import add_readiness_check
+from chassis.storage.database import Database
+
+from . import cli, routes
+from .config import Config
+from .keys import KeyRing
+from .models import Base
+from .passwords import PasswordHasher
+from .seed import seed_users
+from .service import Desk
+from .tokens import TokenIssuer
+
+
+def create_app(config: Config | None = None, *, clock: Clock | None = None) -> Flask:
+    """Return the application; without a configuration it is read from the environment.
+
+    On the first start it makes the signing key and brings in the users of the users file.
+    """
+    config = config or Config.from_environ()
+    clock = clock or SystemClock()
+    database = Database(config.database_url)
+    key_ring = KeyRing(database)
+    app = create_flask(__name__, config, key_set=key_ring, clock=clock)
+    database.create_all(Base.metadata)
+    add_readiness_check(app, "database", database.check)
+    hasher = PasswordHasher()
+    # Both are made on the first start, and a process that finds them takes them over.
+    key_ring.load(clock.now())
+    seed_users(database, config, hasher, clock.now())
+    issuer = TokenIssuer(
+        key_ring,
+        clock,
+        issuer=config.issuer,
+        audience=AUDIENCE,
+        life_seconds=config.access_token_seconds,
+    )
+    app.extensions["desk"] = Desk(database, hasher, key_ring, issuer, config.secrets_dir)
+    api = Api(app, title="Auth")
+    api.register_blueprint(routes.bp)
+    cli.init_app(app)
+    return app

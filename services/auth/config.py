@@ -1,0 +1,59 @@
+"""Declare the settings of the auth service."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from chassis.config import Environ, Secret, ServiceConfig, setting
+from chassis.inbound.tokens import MAX_LIFE_SECONDS
+from chassis.storage.database import default_url
+
+USERS_FILE = Path("users.json")
+NO_USERS_FILE = "none"
+
+
+def users_file(text: str) -> Path | None:
+    """Read the path of the users file; the word ``none`` stands for no file."""
+    return None if text == NO_USERS_FILE else Path(text)
+
+
+def _default_users_file(_environ: Environ) -> Path | None:
+    return USERS_FILE if USERS_FILE.exists() else None
+
+
+def token_life(text: str) -> int:
+    """Read a number of whole seconds that verifiers accept as the life of a token.
+
+    Raises:
+        ValueError: when it is none.
+    """
+    seconds = int(text) if text.isascii() and text.isdigit() else 0
+    if not 1 <= seconds <= MAX_LIFE_SECONDS:
+        raise ValueError(f"expected a whole number from 1 to {MAX_LIFE_SECONDS}")
+    return seconds
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config(ServiceConfig):
+    """Hold where users are kept, who they are at first, and how long a token lasts."""
+
+    service = "auth"
+
+    database_url: Secret = setting(
+        "AUTH_DATABASE_URL",
+        default=default_url("auth"),
+        parse=Secret,
+        doc="database of users and signing keys",
+    )
+    users_file: Path | None = setting(
+        "AUTH_USERS_FILE",
+        default=_default_users_file,
+        parse=users_file,
+        doc="users of the first start; `none`: start without any",
+    )
+    # Ten minutes bound what a stolen token is worth, since no service asks back about one.
+    access_token_seconds: int = setting(
+        "ACCESS_TOKEN_SECONDS",
+        default=600,
+        parse=token_life,
+        doc="life of an access token and of its cookie, at most a day",
+    )

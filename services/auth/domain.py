@@ -1,0 +1,29 @@
+"""Know the rules for people's names and roles, and what each service may do."""
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+MAX_USERNAME_LENGTH: Final = 64
+MAX_EMAIL_LENGTH: Final = 254
+"""Longest address that fits the path of RFC 5321, section 4.5.3.1.3."""
+MAX_PASSWORD_LENGTH: Final = 1024
+"""Longest password that is looked at, in characters; hashing is dear, and so is normalising."""
+
+USERNAME: Final = re.compile(r"[A-Za-z0-9._-]{3,64}", re.ASCII)
+# Whether an address really exists only a mail to it can tell.
+EMAIL: Final = re.compile(r"[^@\s]+@[^@\s]+")
+
+CUSTOMER: Final = "customer"
+OPERATOR: Final = "operator"
+ROLES: Final = (CUSTOMER, OPERATOR)
+
+CLIENT_SCOPES: Final[Mapping[str, tuple[str, ...]]] = {
+    "orders": ("reservations:write", "payments:write"),
+}
+"""The services that get tokens, and the scopes of each; one that is not here gets none."""
+
+
+def folded(name: str) -> str:
+    """Return the form in which names and mail addresses are compared."""
+    return name.casefold()

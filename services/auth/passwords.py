@@ -1,0 +1,106 @@
+"""Hash passwords with argon2id, a bounded number at a time.
+
+Sources: RFC 9106 (argon2); OWASP's password storage cheat sheet, for the parameters.
+Pattern: Bulkhead (Nygard, Release It!), because each hash takes a core and 19 MiB.
+"""
+
+import ctypes
+import os
+import secrets
+import threading
+import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import argon2
+from argon2.exceptions import InvalidHashError, VerificationError, VerifyMismatchError
+
+from .errors import HasherBusy, UnusableHash
+
+MEMORY_KIB = 19456
+PASSES = 2
+LANES = 1
+# A caller waits this long for a free core. The gateway takes a second of silence for a failure of
+# this service, which would count against it.
+WAIT_SECONDS = 0.8
+
+# mallopt(3): the smallest request that gets memory of its own, which goes back when it is freed.
+_M_MMAP_THRESHOLD = -3
+_MMAP_THRESHOLD_BYTES = 1024 * 1024
+
+
+class PasswordHasher:
+    """Make and check hashes; safe to share between threads."""
+
+    def __init__(
+        self,
+        *,
+        memory_kib: int = MEMORY_KIB,
+        passes: int = PASSES,
+        max_concurrent: int | None = None,
+        wait_seconds: float = WAIT_SECONDS,
+    ) -> None:
+        """Set the cost of new hashes.
+
+        Args:
+            memory_kib: memory that each takes.
+            passes: how often it goes through that memory.
+            max_concurrent: hashes at once; as many as there are cores when it is None.
+            wait_seconds: how long a caller waits for one of these places.
+        """
+        _return_memory_at_once()
+        self._argon2 = argon2.PasswordHasher(passes, memory_kib, LANES)
+        self._places = threading.BoundedSemaphore(max_concurrent or os.cpu_count() or 1)
+        self._wait_seconds = wait_seconds
+        self._decoy = self.hash(secrets.token_urlsafe())
+
+    def hash(self, password: str) -> str:
+        """Return a new hash, with a salt of its own.
+
+        Raises:
+            HasherBusy: no place became free in time.
+        """
+        with self._place():
+            return self._argon2.hash(_normal(password))
+
+    def matches(self, stored: str | None, password: str) -> bool:
+        """Tell whether a password belongs to a hash; None, for no such user, takes as long.
+
+        Raises:
+            HasherBusy: no place became free in time.
+            UnusableHash: the hash can't be checked against.
+        """
+        with self._place():
+            try:
+                self._argon2.verify(stored or self._decoy, _normal(password))
+            except VerifyMismatchError:
+                return False
+            except (VerificationError, InvalidHashError) as error:
+                raise UnusableHash(str(error)) from error
+        return stored is not None
+
+    def is_outdated(self, stored: str) -> bool:
+        """Tell whether a hash was made with other parameters than new ones are."""
+        return self._argon2.check_needs_rehash(stored)
+
+    @contextmanager
+    def _place(self) -> Iterator[None]:
+        if not self._places.acquire(timeout=self._wait_seconds):
+            raise HasherBusy(retry_after_seconds=self._wait_seconds)
+        try:
+            yield
+        finally:
+            self._places.release()
+
+
+def _normal(password: str) -> str:
+    # RFC 8265: keyboards differ in how they compose an accented letter.
+    return unicodedata.normalize("NFC", password)
+
+
+def _return_memory_at_once() -> None:
+    # Else glibc keeps 19 MiB for each thread that ever hashed: 150 MiB after a few log-ins.
+    # Other C libraries have no such function, and no such habit.
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt:
+        mallopt(_M_MMAP_THRESHOLD, _MMAP_THRESHOLD_BYTES)

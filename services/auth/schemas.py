@@ -1,0 +1,66 @@
+"""Describe what the routes take and answer."""
+
+from marshmallow import fields
+
+from chassis.inbound.api import Schema, Text
+
+from .domain import MAX_PASSWORD_LENGTH, MAX_USERNAME_LENGTH
+
+
+class CredentialsSchema(Schema):
+    """Take a user name, in any case, and a password."""
+
+    # Lengths only: a rule for names here would say which of them can exist.
+    username = Text(
+        required=True, minimum=1, maximum=MAX_USERNAME_LENGTH, metadata={"example": "alice"}
+    )
+    password = Text(
+        required=True, minimum=1, maximum=MAX_PASSWORD_LENGTH, metadata={"example": "alice"}
+    )
+
+
+class ClientCredentialsSchema(Schema):
+    """Take the name of a service and its secret."""
+
+    client_id = Text(required=True, minimum=1, maximum=64, metadata={"example": "orders"})
+    client_secret = Text(required=True, minimum=1, maximum=1024)
+
+
+class MessageSchema(Schema):
+    """Say what happened."""
+
+    message = fields.String(required=True, metadata={"example": "Authentication successful"})
+
+
+class TokenSchema(Schema):
+    """Hold an access token."""
+
+    access_token = fields.String(required=True)
+    token_type = fields.String(required=True, metadata={"example": "Bearer"})
+    expires_in = fields.Integer(required=True, metadata={"description": "Seconds"})
+
+
+class UserSchema(Schema):
+    """Describe a user to themselves."""
+
+    id = fields.String(required=True)
+    username = fields.String(required=True, metadata={"example": "alice"})
+    email = fields.String(required=True, allow_none=True)
+    roles = fields.List(fields.String(), required=True, metadata={"example": ["customer"]})
+
+
+class KeySchema(Schema):
+    """Describe a public key (RFC 7517, RFC 8037)."""
+
+    kty = fields.String(required=True, metadata={"example": "OKP"})
+    crv = fields.String(required=True, metadata={"example": "Ed25519"})
+    x = fields.String(required=True, metadata={"description": "The key, base64url"})
+    kid = fields.String(required=True, metadata={"description": "Its RFC 7638 thumbprint"})
+    use = fields.String(required=True, metadata={"example": "sig"})
+    alg = fields.String(required=True, metadata={"example": "EdDSA"})
+
+
+class KeySetSchema(Schema):
+    """List the keys that tokens may be signed with."""
+
+    keys = fields.List(fields.Nested(KeySchema), required=True)

@@ -1,0 +1,87 @@
+"""Open the auth service on databases of its own, with the users that come with the shop."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from chassis.testing import FakeClock
+from services.auth import create_app
+from services.auth.config import Config
+
+USERS_FILE = Path(__file__).parents[3] / "users.json"
+CLIENT_SECRET = "the-secret-of-orders"
+
+
+class Premises:
+    """Open applications on one data folder, one after the other or side by side."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.clock = FakeClock()
+        self.apps = []
+        (folder / "secrets").mkdir()
+        (folder / "secrets/orders").write_text(f"{CLIENT_SECRET}\n")
+
+    def open(self, **environ):
+        settings = {
+            "SHOP_DATA_DIR": str(self.folder),
+            "AUTH_USERS_FILE": str(USERS_FILE),
+            **environ,
+        }
+        self.apps.append(create_app(Config.from_environ(settings), clock=self.clock))
+        return self.apps[-1]
+
+    def write_users(self, *entries):
+        path = self.folder / "my-users.json"
+        path.write_text(json.dumps(entries))
+        return str(path)
+
+    def log(self):
+        lines = (self.folder / "log/auth.jsonl").read_text().splitlines()
+        return [json.loads(line) for line in lines]
+
+    def close(self):
+        for app in self.apps:
+            app.extensions["desk"].database.close()
+
+
+@pytest.fixture
+def premises(tmp_path):
+    premises = Premises(tmp_path)
+    yield premises
+    premises.close()
+
+
+@pytest.fixture(scope="module")
+def shared_premises(tmp_path_factory):
+    premises = Premises(tmp_path_factory.mktemp("auth"))
+    yield premises
+    premises.close()
+
+
+@pytest.fixture(scope="module")
+def app(shared_premises):
+    """Share an application among tests that leave it as it was."""
+    return shared_premises.open()
+
+
+@pytest.fixture
+def clock(shared_premises):
+    return shared_premises.clock
+
+
+@pytest.fixture
+def client(app):
+    return app.test_client()
+
+
+@pytest.fixture
+def log_in(client):
+    """Return a function that logs somebody in and gives the access token."""
+
+    def log_in(username="alice"):
+        credentials = {"username": username, "password": username}
+        return client.post("/api/v1/auth/login", json=credentials).json["access_token"]
+
+    return log_in

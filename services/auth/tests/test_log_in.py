@@ -1,0 +1,228 @@
+import statistics
+import time
+
+import pytest
+
+from chassis.testing import bearer
+from services.auth.passwords import PasswordHasher
+from tests.security.bad_bodies import REFUSALS, bad_json_bodies
+
+PATHS = ("/auth", "/api/v1/auth/login")
+ALICE = {"username": "alice", "password": "alice"}
+BAD_BODIES = bad_json_bodies(ALICE)
+
+both_paths = pytest.mark.parametrize("path", PATHS)
+
+
+def cookies_of(answer):
+    """Return the value and the attributes of each cookie that an answer sets, by its name."""
+    cookies = {}
+    for header in answer.headers.getlist("Set-Cookie"):
+        first, *attributes = header.split("; ")
+        name, _, value = first.partition("=")
+        pairs = (attribute.partition("=") for attribute in attributes)
+        cookies[name] = {"value": value} | {key: text for key, _, text in pairs}
+    return cookies
+
+
+def without_request_id(answer):
+    return {name: value for name, value in answer.json.items() if name != "request_id"}
+
+
+def test_article_path_answers_with_a_message(client):
+    answer = client.post("/auth", json=ALICE)
+
+    assert (answer.status_code, answer.json) == (200, {"message": "Authentication successful"})
+
+
+def test_log_in_answers_with_a_token_and_its_life(client):
+    answer = client.post("/api/v1/auth/login", json=ALICE)
+
+    assert answer.status_code == 200
+    assert answer.json == {
+        "access_token": cookies_of(answer)["token"]["value"],
+        "token_type": "Bearer",
+        "expires_in": 600,
+    }
+
+
+@both_paths
+def test_cookie_is_for_this_host_and_no_script(client, path):
+    cookies = cookies_of(client.post(path, json=ALICE))
+
+    assert cookies.keys() == {"token"}
+    assert cookies["token"].pop("value").count(".") == 2
+    assert cookies["token"].pop("Expires")
+    assert cookies["token"] == {"HttpOnly": "", "Path": "/", "SameSite": "Lax", "Max-Age": "600"}
+
+
+@both_paths
+def test_cookie_is_bound_to_https_and_the_host_in_production(premises, path):
+    users = premises.write_users({"username": "alice", "password": "a-long-password"})
+    client = premises.open(SHOP_ENV="production", AUTH_USERS_FILE=users).test_client()
+
+    cookies = cookies_of(
+        client.post(path, json={"username": "alice", "password": "a-long-password"})
+    )
+
+    assert cookies.keys() == {"__Host-token"}
+    attributes = cookies["__Host-token"].keys() - {"value", "Expires"}
+    assert attributes == {"Secure", "HttpOnly", "SameSite", "Path", "Max-Age"}
+    assert cookies["__Host-token"]["Path"] == "/"
+
+
+def test_life_of_token_and_cookie_is_a_setting(premises):
+    client = premises.open(ACCESS_TOKEN_SECONDS="7").test_client()
+
+    answer = client.post("/api/v1/auth/login", json=ALICE)
+
+    assert answer.json["expires_in"] == 7
+    assert cookies_of(answer)["token"]["Max-Age"] == "7"
+
+
+def test_user_name_is_found_in_any_case(client):
+    answer = client.post("/auth", json={"username": "ALiCE", "password": "alice"})
+
+    assert answer.status_code == 200
+
+
+def test_planted_cookie_is_replaced_at_log_in(client):
+    client.set_cookie("token", "planted")
+
+    client.post("/auth", json=ALICE)
+
+    assert client.get("/api/v1/auth/me").json["username"] == "alice"
+
+
+def test_each_log_in_gives_another_token(log_in):
+    assert log_in() != log_in()
+
+
+@both_paths
+def test_wrong_password_and_unknown_user_are_answered_alike(client, path):
+    wrong = client.post(path, json={"username": "alice", "password": "Alice"})
+    unknown = client.post(path, json={"username": "nobody", "password": "Alice"})
+
+    assert (wrong.status_code, unknown.status_code) == (401, 401)
+    assert without_request_id(wrong) == without_request_id(unknown)
+    assert set(wrong.headers.keys()) == set(unknown.headers.keys())
+    assert "Set-Cookie" not in wrong.headers
+
+
+@both_paths
+def test_wrong_password_is_named_as_the_articles_name_it(client, path):
+    problem = client.post(path, json={"username": "alice", "password": "x"}).json
+
+    assert problem["title"] == problem["error"] == "Invalid username or password"
+    assert (problem["code"], problem["status"]) == ("invalid_credentials", 401)
+
+
+def test_wrong_password_and_unknown_user_take_as_long(app, client):
+    durations = {"alice": [], "nobody": []}
+    for _ in range(15):
+        for username, taken in durations.items():
+            started = time.perf_counter()
+            client.post("/auth", json={"username": username, "password": "x"})
+            taken.append(time.perf_counter() - started)
+
+    known, unknown = (statistics.median(taken) for taken in durations.values())
+
+    # Without the decoy the second would be a tenth of the first.
+    assert known / 2 < unknown < known * 2
+
+
+@both_paths
+@pytest.mark.parametrize(("body", "content_type"), BAD_BODIES.values(), ids=BAD_BODIES)
+def test_bad_body_is_refused(client, path, body, content_type):
+    answer = client.post(path, data=body, content_type=content_type)
+
+    assert answer.status_code in REFUSALS
+    assert answer.json["status"] == answer.status_code
+
+
+@both_paths
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"username": None}, {"password": None}, {"username": ""}, {"password": ""},
+        {"username": 1}, {"password": ["alice"]}, {"remember": True}, {"username": "a" * 65},
+    ],
+)  # fmt: skip
+def test_member_that_is_missing_extra_or_mistyped_is_invalid(client, path, changes):
+    members = {name: value for name, value in (ALICE | changes).items() if value is not None}
+
+    answer = client.post(path, json=members)
+
+    assert (answer.status_code, answer.json["code"]) == (422, "invalid")
+    assert answer.json["errors"].keys() == changes.keys()
+
+
+@both_paths
+def test_form_is_an_unsupported_media_type(client, path):
+    answer = client.post(path, data=ALICE)
+
+    assert (answer.status_code, answer.json["error"]) == (415, "Unsupported Media Type")
+
+
+def test_log_in_from_another_site_is_refused(client):
+    answer = client.post("/auth", json=ALICE, headers={"Sec-Fetch-Site": "cross-site"})
+
+    assert answer.status_code == 403
+    assert "Set-Cookie" not in answer.headers
+
+
+class NoPlace(PasswordHasher):
+    """Be busy with other passwords all the time."""
+
+    def __init__(self):
+        super().__init__(memory_kib=8, passes=1, max_concurrent=1, wait_seconds=0.01)
+        self._places.acquire()
+
+
+@pytest.fixture
+def busy(app, monkeypatch):
+    desk = app.extensions["desk"]
+    other = type(desk)(desk.database, NoPlace(), desk.key_ring, desk.issuer, desk.secrets_dir)
+    monkeypatch.setitem(app.extensions, "desk", other)
+
+
+@pytest.mark.usefixtures("busy")
+def test_log_in_is_put_off_while_all_cores_hash(client):
+    answer = client.post("/auth", json=ALICE)
+
+    assert (answer.status_code, answer.json["code"]) == (503, "hasher_busy")
+    assert int(answer.headers["Retry-After"]) >= 1
+
+
+@pytest.mark.usefixtures("busy")
+@pytest.mark.parametrize(("length", "status"), [(1024, 503), (1025, 422), (100_000, 422)])
+def test_overlong_password_is_refused_without_hashing(client, length, status):
+    answer = client.post("/auth", json={"username": "alice", "password": "x" * length})
+
+    assert answer.status_code == status
+
+
+def test_log_out_clears_the_cookie(client):
+    client.post("/auth", json=ALICE)
+
+    answer = client.post("/api/v1/auth/logout")
+
+    assert answer.status_code == 204
+    cleared = cookies_of(answer)["token"]
+    assert (cleared["value"], cleared["Max-Age"], cleared["Path"]) == ("", "0", "/")
+    assert client.get("/api/v1/auth/me").json["code"] == "missing_token"
+
+
+def test_log_out_clears_both_cookies_in_production(premises):
+    app = premises.open(SHOP_ENV="production", AUTH_USERS_FILE="none")
+
+    cookies = cookies_of(app.test_client().post("/api/v1/auth/logout"))
+
+    assert cookies.keys() == {"token", "__Host-token"}
+    # Browsers pass over a cookie of that prefix without it.
+    assert "Secure" in cookies["__Host-token"]
+
+
+@pytest.mark.parametrize("headers", [{}, bearer("rubbish"), {"Cookie": "token=a; token=b"}])
+def test_log_out_works_whatever_the_token(client, headers):
+    assert client.post("/api/v1/auth/logout", headers=headers).status_code == 204

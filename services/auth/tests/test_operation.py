@@ -1,0 +1,62 @@
+import shutil
+
+import pytest
+
+from chassis.config import ConfigError
+from services.auth.config import Config
+
+
+def test_it_is_ready_when_its_database_answers(client):
+    assert client.get("/readyz").status_code == 200
+
+
+def test_it_is_alive_but_not_ready_without_its_database(premises):
+    app = premises.open()
+    app.extensions["desk"].database.close()
+    for path in premises.folder.glob("auth.sqlite3*"):
+        path.unlink()
+    shutil.copytree(premises.folder / "secrets", premises.folder / "auth.sqlite3")
+    client = app.test_client()
+
+    answer = client.get("/readyz")
+
+    assert (answer.status_code, answer.json["failing"]) == (503, ["database"])
+    assert client.get("/healthz").status_code == 200
+
+
+def test_hash_that_the_command_prints_goes_into_the_users_file(premises):
+    runner = premises.open().test_cli_runner()
+
+    printed = runner.invoke(args=["hash-password"], input="a-secret\na-secret\n").output
+
+    entry = {"username": "olga", "password_hash": printed.splitlines()[-1]}
+    (premises.folder / "auth.sqlite3").unlink()
+    client = premises.open(AUTH_USERS_FILE=premises.write_users(entry)).test_client()
+    answer = client.post("/auth", json={"username": "olga", "password": "a-secret"})
+    assert answer.status_code == 200
+
+
+@pytest.mark.parametrize("seconds", ["0", "-1", "86401", "1.5", "NaN", "ten", "\uff11"])
+def test_life_that_verifiers_would_refuse_is_no_setting(seconds):
+    with pytest.raises(ConfigError, match="ACCESS_TOKEN_SECONDS"):
+        Config.from_environ({"ACCESS_TOKEN_SECONDS": seconds})
+
+
+def test_address_of_the_database_is_not_shown():
+    config = Config.from_environ({"AUTH_DATABASE_URL": "postgresql://auth:hush@db/auth"})
+
+    assert "hush" not in repr(config)
+
+
+def test_every_operation_is_described(client):
+    paths = client.get("/openapi.json").json["paths"]
+
+    assert {(path, method) for path, item in paths.items() for method in item} == {
+        ("/auth", "post"),
+        ("/api/v1/auth/login", "post"),
+        ("/api/v1/auth/me", "get"),
+        ("/api/v1/auth/logout", "post"),
+        ("/.well-known/jwks.json", "get"),
+        ("/internal/tokens", "post"),
+    }
+    assert all(operation["summary"] for item in paths.values() for operation in item.values())
