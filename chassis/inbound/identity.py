@@ -13,9 +13,6 @@ from flask import Flask, Request, current_app, g, request
 from chassis.errors import Forbidden, MissingToken, Unauthenticated
 from chassis.inbound.tokens import Principal, TokenVerifier
 
-COOKIE = "token"
-PRODUCTION_COOKIE = "__Host-token"
-
 View = Callable[..., Any]
 
 
@@ -24,8 +21,16 @@ def init_app(app: Flask, verifier: TokenVerifier) -> None:
     app.extensions["token_verifier"] = verifier
 
 
-def token_of(incoming: Request) -> str:
-    """Return the token that a request carries.
+def cookie_name(*, production: bool) -> str:
+    """Return the cookie that holds the token.
+
+    In production only the prefixed one is read: no other host of the domain can plant it.
+    """
+    return "__Host-token" if production else "token"
+
+
+def token_of(incoming: Request, cookie: str) -> str:
+    """Return the token that a request carries in its header, or else in the named cookie.
 
     Raises:
         MissingToken: there is none.
@@ -38,15 +43,13 @@ def token_of(incoming: Request) -> str:
             raise Unauthenticated
         return token
     # Werkzeug's reading of all cookies, their quoting included, costs a tenth of a request.
-    cookies = incoming.headers.get("Cookie", "").split(";")
-    pairs = [cookie.strip().partition("=") for cookie in cookies]
-    for wanted in (PRODUCTION_COOKIE, COOKIE):
-        tokens = [value for name, _, value in pairs if name == wanted]
-        if len(tokens) > 1:
-            raise Unauthenticated
-        if tokens:
-            return tokens[0]
-    raise MissingToken
+    pairs = [pair.strip().partition("=") for pair in incoming.headers.get("Cookie", "").split(";")]
+    tokens = [value for name, _, value in pairs if name == cookie]
+    if len(tokens) > 1:
+        raise Unauthenticated
+    if not tokens:
+        raise MissingToken
+    return tokens[0]
 
 
 def current_principal() -> Principal:
@@ -90,7 +93,8 @@ def _guard(view: View, allow: Callable[[Principal], None]) -> View:
     @wraps(view)
     def guarded(*args: Any, **kwargs: Any) -> Any:
         verifier: TokenVerifier = current_app.extensions["token_verifier"]
-        g.principal = verifier.verify(token_of(request))
+        cookie = cookie_name(production=current_app.config["SERVICE_CONFIG"].production)
+        g.principal = verifier.verify(token_of(request, cookie))
         allow(g.principal)
         return view(*args, **kwargs)
 

@@ -6,7 +6,7 @@ from flask import Response, after_this_request, current_app
 
 from chassis.inbound.api import Blueprint
 from chassis.inbound.app import settings_of
-from chassis.inbound.identity import COOKIE, PRODUCTION_COOKIE, current_principal, requires_user
+from chassis.inbound.identity import cookie_name, current_principal, requires_user
 
 from . import service
 from .models import User
@@ -35,7 +35,7 @@ def _log_in(credentials: dict[str, str]) -> AccessToken:
     @after_this_request
     def keep_in_cookie(response: Response) -> Response:
         response.set_cookie(
-            PRODUCTION_COOKIE if production else COOKIE,
+            cookie_name(production=production),
             token.access_token,
             # A browser that kept it longer would be told that its token is invalid.
             max_age=token.expires_in,
@@ -91,8 +91,8 @@ def log_out() -> None:
     # With the attributes of the log-in, because browsers pass over a `__Host-` cookie otherwise.
     @after_this_request
     def clear_cookies(response: Response) -> Response:
-        for name in (PRODUCTION_COOKIE, COOKIE) if production else (COOKIE,):
-            response.delete_cookie(name, secure=production, httponly=True, samesite="Lax")
+        name = cookie_name(production=production)
+        response.delete_cookie(name, secure=production, httponly=True, samesite="Lax")
         return response
 
 

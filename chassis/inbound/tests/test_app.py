@@ -213,10 +213,24 @@ def test_header_wins_over_the_cookie(client, mint):
     assert client.get("/me", headers=bearer(mint.user("bob"))).get_json() == {"subject": "bob"}
 
 
-def test_two_cookies_are_refused(client, mint):
+def test_production_reads_the_cookie_that_no_other_host_can_plant(tmp_path, mint):
+    environ = {"SHOP_DATA_DIR": str(tmp_path), "SHOP_ENV": "production"}
+    app = create_flask(__name__, ServiceConfig.from_environ(environ), key_set=mint)
+    Api(app, title="Things").register_blueprint(a_guarded_blueprint())
+    cookies = [f"{name}={mint.user()}" for name in ("token", "__Host-token")]
+
+    client = app.test_client(use_cookies=False)
+    answers = [client.get("/me", headers={"Cookie": cookie}) for cookie in cookies]
+
+    assert [answer.status_code for answer in answers] == [401, 200]
+
+
+def test_two_cookies_are_refused(app, mint):
     cookies = f"token={mint.user()}; token={mint.user()}"
 
-    assert client.get("/me", headers={"Cookie": cookies}).status_code == 401
+    answer = app.test_client(use_cookies=False).get("/me", headers={"Cookie": cookies})
+
+    assert (answer.status_code, answer.get_json()["code"]) == (401, "invalid_token")
 
 
 @pytest.mark.parametrize(

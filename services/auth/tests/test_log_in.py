@@ -213,12 +213,12 @@ def test_log_out_clears_the_cookie(client):
     assert client.get("/api/v1/auth/me").json["code"] == "missing_token"
 
 
-def test_log_out_clears_both_cookies_in_production(premises):
+def test_log_out_clears_the_cookie_of_production(premises):
     app = premises.open(SHOP_ENV="production", AUTH_USERS_FILE="none")
 
     cookies = cookies_of(app.test_client().post("/api/v1/auth/logout"))
 
-    assert cookies.keys() == {"token", "__Host-token"}
+    assert cookies.keys() == {"__Host-token"}
     # Browsers pass over a cookie of that prefix without it.
     assert "Secure" in cookies["__Host-token"]
 
