@@ -20,6 +20,12 @@ from chassis.outbound import deadline
 
 AUDIENCE = "shop"
 
+# What is looked at before a route; names of headers come in any case.
+_HEADERS = (
+    *(tracing.REQUEST_ID_HEADER, "traceparent", deadline.HEADER),
+    *("Authorization", "Host", "Origin", "Sec-Fetch-Site"),
+)
+
 logger = logging.getLogger(__name__)
 
 
@@ -68,7 +74,7 @@ def create_flask(
 
 
 def _begin() -> None:
-    headers = dict(request.headers)
+    headers = {name: value for name in _HEADERS if (value := request.headers.get(name))}
     tracing.begin(headers)
     deadline.begin(headers)
     if is_cross_site(request.method, headers):

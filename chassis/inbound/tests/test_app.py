@@ -3,6 +3,7 @@
 import pytest
 from marshmallow import fields
 
+from chassis import tracing
 from chassis.config import ServiceConfig
 from chassis.errors import Conflict, NotFound, Unavailable
 from chassis.inbound.api import Api, Blueprint, Integer, QueryInteger, Schema, Text
@@ -286,6 +287,17 @@ def test_answers_carry_their_request_id_and_stay_out_of_caches(client):
 
     assert answer.headers["X-Request-Id"] == "abc"
     assert answer.headers["Cache-Control"] == "no-store"
+
+
+def test_trace_is_continued_however_its_header_is_spelled(app, client):
+    trace_id = "0af7651916cd43dd8448eb211c80319c"
+    seen = []
+    app.after_request(lambda answer: seen.append(tracing.current().trace_id) or answer)
+
+    for name in ("traceparent", "Traceparent", "TRACEPARENT"):
+        client.get("/things", headers={name: f"00-{trace_id}-b7ad6b7169203331-01"})
+
+    assert seen == [trace_id] * 3
 
 
 def test_document_has_the_docstring_the_problems_and_who_may_call(client):

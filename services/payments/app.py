@@ -1,0 +1,32 @@
+"""Compose the payments service."""
+
+from flask import Flask
+
+from chassis.clock import Clock, SystemClock
+from chassis.inbound.api import Api
+from chassis.inbound.app import create_flask
+from chassis.inbound.health import add_readiness_check
+from chassis.storage.database import Database
+
+from . import routes
+from .clients import Clients, connect
+from .config import Config
+from .models import Base
+from .service import Till
+
+
+def create_app(
+    config: Config | None = None, *, clients: Clients | None = None, clock: Clock | None = None
+) -> Flask:
+    """Return the application; what is not passed in comes from the environment."""
+    config = config or Config.from_environ()
+    clients = clients or connect(config, clock)
+    clock = clock or SystemClock()
+    app = create_flask(__name__, config, key_set=clients.key_set, clock=clock)
+    database = Database(config.database_url, durable=True)
+    database.create_all(Base.metadata)
+    add_readiness_check(app, "database", database.check)
+    app.extensions["till"] = Till(database, clients.provider, clock, config.idempotency_seconds)
+    api = Api(app, title="Payments")
+    api.register_blueprint(routes.bp)
+    return app

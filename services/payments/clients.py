@@ -1,0 +1,35 @@
+"""Reach what is outside this process: the key set and the payment provider."""
+
+from dataclasses import dataclass
+
+from requests.adapters import BaseAdapter
+
+from chassis.clock import Clock, SystemClock
+from chassis.inbound.keyset import KeySet, RemoteKeySet
+from chassis.outbound.client import ServiceClient
+from chassis.storage.database import Database
+
+from .config import Config
+from .provider import PaymentProvider
+from .stand_in import StandInProvider
+
+
+@dataclass(frozen=True)
+class Clients:
+    """Hold everything outside this process that the service talks to."""
+
+    key_set: KeySet
+    provider: PaymentProvider
+
+
+def connect(
+    config: Config, clock: Clock | None = None, transport: BaseAdapter | None = None
+) -> Clients:
+    """Return clients for the neighbour and the provider that the settings name."""
+    clock = clock or SystemClock()
+    auth = ServiceClient("auth", config.auth_url, clock=clock, transport=transport)
+    record = Database(config.provider_database_url, durable=True)
+    return Clients(
+        key_set=RemoteKeySet(lambda path: auth.get(path).body, config, clock),
+        provider=StandInProvider(record, clock, timeout_seconds=config.provider_timeout_seconds),
+    )

@@ -1,0 +1,63 @@
+"""Declare the settings of the payments service."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from chassis.config import Secret, ServiceConfig, positive, setting
+from chassis.storage.database import default_url as default_database_url
+from contracts.topology import default_url
+
+DEVELOPMENT_WEBHOOK_SECRET: Final = "development-only-webhook-signing-secret"  # noqa: S105 - refused in production.
+MIN_SECRET_LENGTH: Final = 32  # characters; 256 bits when every one is random.
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config(ServiceConfig):
+    """Hold where the books are and what is agreed with the provider."""
+
+    service = "payments"
+
+    database_url: Secret = setting(
+        "PAYMENTS_DATABASE_URL",
+        default=default_database_url("payments"),
+        parse=Secret,
+        doc="database of payments and their ledger",
+    )
+    auth_url: str = setting("AUTH_URL", default=default_url("auth"), doc="where the key set is")
+    provider_database_url: Secret = setting(
+        "PAYMENTS_PROVIDER_DATABASE_URL",
+        default=default_database_url("provider"),
+        parse=Secret,
+        doc="the stand-in provider's own record",
+    )
+    # Below half of the second that orders waits, so that a hung provider never makes this service
+    # look slow to it.
+    provider_timeout_seconds: float = setting(
+        "PAYMENTS_PROVIDER_TIMEOUT_SECONDS",
+        default=0.4,
+        parse=positive,
+        doc="how long the provider may take; after it the outcome counts as unknown",
+    )
+    webhook_secret: Secret = setting(
+        "PAYMENTS_WEBHOOK_SECRET",
+        default=DEVELOPMENT_WEBHOOK_SECRET,
+        parse=Secret,
+        doc="key of the provider's signatures; production refuses the default",
+    )
+    idempotency_seconds: float = setting(
+        "IDEMPOTENCY_SECONDS",
+        default=86400.0,
+        parse=positive,
+        doc="how long the answer to a refund is remembered under its idempotency key",
+    )
+
+    def problems(self) -> list[str]:
+        """Refuse a webhook secret in production that others know or could guess."""
+        problems = super().problems()
+        known = self.webhook_secret == DEVELOPMENT_WEBHOOK_SECRET
+        if self.production and (known or len(self.webhook_secret) < MIN_SECRET_LENGTH):
+            problems.append(
+                "PAYMENTS_WEBHOOK_SECRET: production needs one of your own, "
+                f"at least {MIN_SECRET_LENGTH} characters long"
+            )
+        return problems

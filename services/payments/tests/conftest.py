@@ -1,0 +1,89 @@
+"""Set up the payments service, the orders that call it, and people who look."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from chassis.storage.database import Database
+from chassis.testing import FakeClock, TokenMint, bearer
+from services.payments import create_app
+from services.payments.clients import Clients
+from services.payments.config import Config
+from services.payments.stand_in import StandInProvider
+
+from .fakes import FakePaymentProvider, OrdersService
+
+TIMEOUT_SECONDS = 0.4
+
+
+@pytest.fixture(scope="session")
+def mint():
+    return TokenMint()
+
+
+@pytest.fixture
+def clock():
+    # Tokens are checked against the same clock, and they are minted now.
+    return FakeClock(datetime.now(UTC))
+
+
+@pytest.fixture
+def waits():
+    """Collect the seconds that callers have waited for cards that hang."""
+    return []
+
+
+@pytest.fixture
+def stand_in(tmp_path, clock, waits):
+    database = Database(f"sqlite:///{tmp_path}/provider.sqlite3", durable=True)
+    yield StandInProvider(database, clock, timeout_seconds=TIMEOUT_SECONDS, wait=waits.append)
+    database.close()
+
+
+@pytest.fixture
+def fake(clock):
+    return FakePaymentProvider(clock)
+
+
+@pytest.fixture
+def provider(stand_in):
+    """Name the provider that the application uses; a test file may put another one here."""
+    return stand_in
+
+
+@pytest.fixture
+def app(tmp_path, mint, clock, provider):
+    config = Config.from_environ({"SHOP_DATA_DIR": str(tmp_path), "IDEMPOTENCY_SECONDS": "60"})
+    app = create_app(config, clients=Clients(key_set=mint, provider=provider), clock=clock)
+    yield app
+    app.extensions["till"].database.close()
+
+
+@pytest.fixture
+def till(app):
+    return app.extensions["till"]
+
+
+@pytest.fixture
+def client(app):
+    return app.test_client()
+
+
+@pytest.fixture
+def orders(app, mint):
+    return OrdersService(app, bearer(mint.service("orders", "payments:write")))
+
+
+@pytest.fixture
+def alice(mint):
+    return bearer(mint.user("alice"))
+
+
+@pytest.fixture
+def bob(mint):
+    return bearer(mint.user("bob"))
+
+
+@pytest.fixture
+def operator(mint):
+    return bearer(mint.user("olga", roles=("operator",)))

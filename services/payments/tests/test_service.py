@@ -1,0 +1,71 @@
+import pytest
+from sqlalchemy import event
+from sqlalchemy.exc import IntegrityError
+
+from services.payments.domain import EDGES, Status, sources_of
+from services.payments.service import repeat_on_collision
+
+FINAL = {Status.DECLINED, Status.VOIDED, Status.REFUNDED}
+
+
+@pytest.fixture
+def statements(till, stand_in):
+    """Collect what is sent to both databases."""
+    sent = []
+
+    def collect(_connection, _cursor, statement, *_rest):
+        sent.append(statement.split()[0])
+
+    engines = [till.database.engine, stand_in._database.engine]
+    for engine in engines:
+        event.listen(engine, "before_cursor_execute", collect)
+    yield sent
+    for engine in engines:
+        event.remove(engine, "before_cursor_execute", collect)
+
+
+def test_every_state_is_reachable_and_only_final_ones_lead_nowhere():
+    reachable = {target for targets in EDGES.values() for target in targets}
+
+    assert reachable == set(Status) - {Status.PENDING}
+    assert {state for state, targets in EDGES.items() if not targets} == FINAL
+
+
+def test_a_payment_is_captured_from_one_state_only():
+    assert sources_of(Status.CAPTURED) == [Status.AUTHORISED]
+
+
+def test_checkout_costs_few_statements(orders, statements):
+    orders.captured()
+
+    # Find and insert, record, settle; find, record, settle with two entries in one statement.
+    assert statements.count("SELECT") == 4
+    assert statements.count("INSERT") == 4
+    assert statements.count("UPDATE") == 2
+
+
+def test_collision_with_a_rival_is_tried_once_more():
+    outcomes = iter([IntegrityError("insert", {}, Exception()), "found"])
+
+    def attempt():
+        outcome = next(outcomes)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    assert repeat_on_collision(attempt) == "found"
+
+
+def test_service_is_ready_while_its_database_answers(client):
+    assert client.get("/readyz").status_code == 200
+
+
+def test_service_is_not_ready_without_its_database(client, till, monkeypatch, tmp_path):
+    till.database.close()
+    for path in tmp_path.glob("payments.sqlite3*"):
+        path.unlink()
+    (tmp_path / "payments.sqlite3").mkdir()
+
+    answer = client.get("/readyz")
+
+    assert (answer.status_code, answer.json["failing"]) == (503, ["database"])
