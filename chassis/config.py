@@ -8,9 +8,9 @@ Everything missing or wrong is named in one message, so that an operator mends i
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, Field, dataclass, field, fields
+from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
-from typing import Any, Self, cast
+from typing import Any, Self
 
 from dotenv import dotenv_values
 
@@ -77,6 +77,11 @@ def setting(
     return field(metadata={"variable": variable, "default": default, "parse": parse, "doc": doc})
 
 
+def seconds(variable: str, *, default: float, doc: str) -> Any:
+    """Declare a setting that is a number of seconds above zero."""
+    return setting(variable, default=default, parse=positive, doc=doc)
+
+
 def environment() -> dict[str, str]:
     """Return the process environment laid over the settings file."""
     stored = {name: value for name, value in dotenv_values(SETTINGS_FILE).items() if value}
@@ -120,12 +125,10 @@ class Settings:
 
 
 def _value_of(item: Field[Any], environ: Environ) -> object:
-    text = environ.get(item.metadata["variable"])
-    if text is not None and text != "":
-        return cast("Callable[[str], object]", item.metadata["parse"])(text)
+    parse: Callable[[str], object] = item.metadata["parse"]
+    if text := environ.get(item.metadata["variable"]):
+        return parse(text)
     default = item.metadata["default"]
-    if default is MISSING:
-        raise ValueError("is required")
     return default(environ) if callable(default) else default
 
 
@@ -165,17 +168,12 @@ class ServiceConfig(Settings):
         "LOG_CONFIG", default="", doc="logging configuration file (JSON) instead of the bundled one"
     )
     issuer: str = setting("SHOP_ISSUER", default="potion-shop", doc="`iss` of accepted tokens")
-    key_set_seconds: float = setting(
-        "KEY_SET_SECONDS", default=300.0, parse=positive, doc="age at which the key set is renewed"
+    key_set_seconds: float = seconds("KEY_SET_SECONDS", default=300.0, doc="life of the key set")
+    key_set_stale_seconds: float = seconds(
+        "KEY_SET_STALE_SECONDS", default=3600.0, doc="its longest life while `auth` is away"
     )
-    key_set_stale_seconds: float = setting(
-        "KEY_SET_STALE_SECONDS",
-        default=3600.0,
-        parse=positive,
-        doc="age up to which the last good key set serves while `auth` is away",
-    )
-    breaker_open_seconds: float = setting(
-        "BREAKER_OPEN_SECONDS", default=5.0, parse=positive, doc="first open time of a breaker"
+    breaker_open_seconds: float = seconds(
+        "BREAKER_OPEN_SECONDS", default=5.0, doc="first open time of a breaker"
     )
 
     @property

@@ -69,15 +69,8 @@ class TokenMint:
     def claims(self, subject: str, **changes: Any) -> dict[str, Any]:
         """Return good claims with changes; a change to None removes the claim."""
         now = int(datetime.now(UTC).timestamp())
-        good = {
-            "iss": self._issuer,
-            "aud": self._audience,
-            "iat": now,
-            "exp": now + 600,
-            "jti": f"test-{next(self._serial)}",
-            "sub": subject,
-            "roles": [],
-        }
+        name = {"iss": self._issuer, "aud": self._audience, "jti": f"test-{next(self._serial)}"}
+        good = {**name, "iat": now, "exp": now + 600, "sub": subject, "roles": []}
         return {name: value for name, value in {**good, **changes}.items() if value is not None}
 
     def sign(self, claims: Mapping[str, Any], **headers: Any) -> str:

@@ -45,12 +45,8 @@ class Integer(fields.Integer):
         return value
 
 
-class QueryInteger(fields.Integer):
+class QueryInteger(Integer):
     """Accept plain ASCII digits from a query string."""
-
-    def __init__(self, *, minimum: int = 0, maximum: int = MAX_INTEGER, **kwargs: Any) -> None:
-        """Bound the value, both ends included."""
-        super().__init__(validate=validate.Range(min=minimum, max=maximum), **kwargs)
 
     def _validated(self, value: Any) -> int:
         digits = str(value).removeprefix("-")

@@ -1,6 +1,5 @@
 """Set up a Flask application the way every service has it."""
 
-import logging
 from typing import Any
 
 from flask import Flask, Response, request
@@ -25,8 +24,6 @@ _HEADERS = (
     *(tracing.REQUEST_ID_HEADER, "traceparent", deadline.HEADER),
     *("Authorization", "Host", "Origin", "Sec-Fetch-Site"),
 )
-
-logger = logging.getLogger(__name__)
 
 
 class IdConverter(BaseConverter):

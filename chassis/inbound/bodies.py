@@ -54,22 +54,18 @@ def parse_json(body: bytes) -> Any:
     try:
         text = body.decode("utf-8")
     except UnicodeDecodeError:
-        _malformed("The body is not UTF-8.")
+        raise Malformed("The body is not UTF-8.") from None
     if not text.strip() or text.startswith("\ufeff"):
-        _malformed("The body is empty or starts with a byte order mark.")
+        raise Malformed("The body is empty or starts with a byte order mark.")
     if _depth(text) > MAX_DEPTH:
-        _malformed(f"The body is nested deeper than {MAX_DEPTH} levels.")
+        raise Malformed(f"The body is nested deeper than {MAX_DEPTH} levels.")
     try:
         document = _DECODER.decode(text)
     except ValueError:
-        _malformed("The body is not valid JSON.")
+        raise Malformed("The body is not valid JSON.") from None
     if "\\u" in text:
         _check_text(document)
     return document
-
-
-def _malformed(detail: str) -> NoReturn:
-    raise Malformed(detail)
 
 
 def _depth(text: str) -> int:
@@ -101,12 +97,12 @@ def _integer(digits: str) -> int:
 def _number(digits: str) -> float:
     number = float(digits)
     if number in {float("inf"), float("-inf")}:
-        _malformed("The body has a number that is too large.")
+        raise Malformed("The body has a number that is too large.")
     return number
 
 
 def _constant(name: str) -> NoReturn:
-    _malformed(f"The body has {name}, which is not JSON.")
+    raise Malformed(f"The body has {name}, which is not JSON.")
 
 
 _DECODER = json.JSONDecoder(

@@ -59,20 +59,14 @@ def current_principal() -> Principal:
 
 def requires_user(view: View) -> View:
     """Let only signed-in people call a route."""
-
-    def allow(principal: Principal) -> None:
-        if principal.is_service:
-            raise Unauthenticated
-
-    return _guard(view, allow)
+    return _guard(view, _check_person)
 
 
 def requires_role(role: str) -> Callable[[View], View]:
     """Let only people with a role call a route."""
 
     def allow(principal: Principal) -> None:
-        if principal.is_service:
-            raise Unauthenticated
+        _check_person(principal)
         if role not in principal.roles:
             raise Forbidden(f"This needs the role '{role}'.")
 
@@ -87,6 +81,11 @@ def requires_scope(scope: str) -> Callable[[View], View]:
             raise Forbidden(f"This needs the scope '{scope}'.")
 
     return lambda view: _guard(view, allow)
+
+
+def _check_person(principal: Principal) -> None:
+    if principal.is_service:
+        raise Unauthenticated
 
 
 def _guard(view: View, allow: Callable[[Principal], None]) -> View:

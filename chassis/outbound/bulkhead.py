@@ -18,7 +18,7 @@ class BulkheadFull(Unavailable):
 
 
 class Bulkhead:
-    """Count the calls under way; each ``acquire`` that returned needs one ``release``."""
+    """Hold a place for a call in a ``with`` block, which raises ``BulkheadFull`` at its door."""
 
     def __init__(self, name: str, max_concurrent: int) -> None:
         """Let ``max_concurrent`` calls through at once."""
@@ -32,25 +32,13 @@ class Bulkhead:
         """Return how many calls are under way."""
         return self._in_flight
 
-    def acquire(self) -> None:
-        """Take a place, without waiting.
-
-        Raises:
-            BulkheadFull: when all places are taken.
-        """
+    def __enter__(self) -> Self:
         with self._lock:
             if self._in_flight >= self.max_concurrent:
                 raise BulkheadFull(f"Too many calls wait for {self.name}.")
             self._in_flight += 1
-
-    def release(self) -> None:
-        """Give the place back."""
-        with self._lock:
-            self._in_flight -= 1
-
-    def __enter__(self) -> Self:
-        self.acquire()
-        return self
+            return self
 
     def __exit__(self, *_error: object) -> None:
-        self.release()
+        with self._lock:
+            self._in_flight -= 1

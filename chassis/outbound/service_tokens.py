@@ -46,9 +46,10 @@ class ServiceTokens:
             Unavailable: when it has expired and no other can be had.
         """
         now = self._clock.monotonic()
-        if now >= self._renew_at:
-            # While the old token lasts, one thread renews it and the others go on with it.
-            self._renew(wait_seconds=WAIT_SECONDS if now >= self._expires_at else 0)
+        # While the old token lasts, one thread renews it and the others go on with it.
+        wait_seconds = WAIT_SECONDS if now >= self._expires_at else 0
+        if now >= self._renew_at and self._lock.acquire(timeout=wait_seconds):
+            self._renew()
         if self._clock.monotonic() >= self._expires_at:
             raise Unavailable("This service can't identify itself to others now.")
         return self._token
@@ -62,9 +63,7 @@ class ServiceTokens:
         self._renew_at = self._expires_at = float("-inf")
         return True
 
-    def _renew(self, *, wait_seconds: float) -> None:
-        if not self._lock.acquire(timeout=wait_seconds):
-            return
+    def _renew(self) -> None:
         try:
             if self._clock.monotonic() >= self._renew_at:
                 self._fetch()

@@ -88,8 +88,12 @@ class ProductArguments(PageArguments):
         maximum=100,
         metadata={"description": "Part of title, brand or description, in any case of letters"},
     )
-    min_price = QueryInteger(maximum=MAX_AMOUNT_MINOR, metadata={"description": "Minor units"})
-    max_price = QueryInteger(maximum=MAX_AMOUNT_MINOR, metadata={"description": "Minor units"})
+    min_price = QueryInteger(
+        minimum=0, maximum=MAX_AMOUNT_MINOR, metadata={"description": "Minor units"}
+    )
+    max_price = QueryInteger(
+        minimum=0, maximum=MAX_AMOUNT_MINOR, metadata={"description": "Minor units"}
+    )
     in_stock = fields.Boolean(
         truthy={"true"},
         falsy={"false"},

@@ -8,13 +8,12 @@ from chassis.outbound.bulkhead import Bulkhead, BulkheadFull
 
 def test_call_beyond_the_limit_is_refused_at_once():
     bulkhead = Bulkhead("neighbour", 2)
-    bulkhead.acquire()
 
-    with bulkhead, pytest.raises(BulkheadFull) as refusal:
-        bulkhead.acquire()
+    with bulkhead, bulkhead, pytest.raises(BulkheadFull) as refusal:
+        bulkhead.__enter__()
 
     assert refusal.value.headers == {"Retry-After": "1"}
-    assert bulkhead.in_flight == 1
+    assert bulkhead.in_flight == 0
 
 
 def test_place_is_given_back_when_the_call_fails():
@@ -31,7 +30,7 @@ def test_fifty_threads_get_ten_places():
 
     def is_admitted(_: int) -> bool:
         try:
-            bulkhead.acquire()
+            bulkhead.__enter__()
         except BulkheadFull:
             return False
         return True
