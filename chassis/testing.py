@@ -78,7 +78,7 @@ class TokenMint:
         header = {"typ": "at+jwt", "kid": self.key_id, **headers}
         return jwt.encode(dict(claims), self.private_key, algorithm="EdDSA", headers=header)
 
-    def user(self, subject: str = "user-1", roles: tuple[str, ...] = ("customer",)) -> str:
+    def user(self, subject: str = "user-1", roles: tuple[str, ...] = ()) -> str:
         """Return the token of a person."""
         return self.sign(self.claims(subject, roles=list(roles)))
 
