@@ -1,9 +1,9 @@
 """Serve one application with gunicorn, under an arbiter or directly in this process.
 
 The names in lower case below are gunicorn's own settings, so that a container runs
-``gunicorn -c python:chassis.inbound.serving "services.greetings:create_app()"``.  :func:`serve` runs
-a single worker with the same settings and without the arbiter, for whoever supervises processes
-itself.  Gunicorn is imported late, so that gevent can patch the standard library first.
+``gunicorn -c python:chassis.inbound.serving "services.greetings:create_app()"``.  :func:`serve`
+runs a single worker with the same settings and without the arbiter, for whoever supervises
+processes itself.  Gunicorn is imported late, so that gevent can patch the standard library first.
 """
 
 import importlib
