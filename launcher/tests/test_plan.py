@@ -1,5 +1,7 @@
 """Test which services the environment puts here, and where."""
 
+import sys
+
 import pytest
 
 from launcher.config import LauncherConfig
@@ -76,6 +78,8 @@ def test_threads_can_be_set_for_one_service():
 def test_a_folder_without_code_is_no_service(tmp_path, monkeypatch):
     (tmp_path / "gateway").mkdir()
     monkeypatch.setattr("sys.path", [str(tmp_path)])
+    # Another test may have imported the real one.
+    monkeypatch.delitem(sys.modules, "gateway", raising=False)
 
     assert not is_installed("gateway")
     assert not is_installed("no-such-service")

@@ -1,6 +1,7 @@
 """Test the launcher as its users meet it: real processes, signals and ports."""
 
 import os
+import shlex
 import signal
 import socket
 import subprocess
@@ -245,7 +246,8 @@ def test_a_wrong_setting_is_named_and_the_status_asks_for_no_restart(start):
 
 
 def test_a_launcher_tied_to_its_parent_stops_with_it(folder):
-    command = f"{sys.executable} -m launcher --port 0 --only auth --with-parent & read forever"
+    python = shlex.quote(sys.executable)
+    command = f"{python} -m launcher --port 0 --only auth --with-parent & read forever"
     parent = subprocess.Popen(
         ["sh", "-c", command],
         cwd=folder,
