@@ -15,7 +15,10 @@ from launcher.readiness import ReadinessProbe
 
 
 class Child:
-    """Follow one service through its lives; ``pid`` is None between them."""
+    """Follow one service through its lives; ``pid`` is None between them.
+
+    It is ``settled`` once it was ready or ended for the first time.
+    """
 
     def __init__(
         self, service: Service, listener: socket.socket, loop: Loop, console: Console
@@ -23,6 +26,7 @@ class Child:
         self.service = service
         self.listener = listener
         self.pid: int | None = None
+        self.settled = False
         self._loop = loop
         self._console = console
         self._schedule = RestartSchedule(loop.clock)
@@ -39,6 +43,7 @@ class Child:
 
         def ready() -> None:
             self._schedule.record_health()
+            self.settled = True
             on_ready()
 
         self.drain_output()
@@ -50,6 +55,7 @@ class Child:
     def ended(self) -> float:
         """Take note of the process's end, and return the seconds to wait before the next."""
         self.pid = None
+        self.settled = True
         if self._probe is not None:
             self._probe.cancel()
         self.drain_output()

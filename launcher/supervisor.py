@@ -19,8 +19,8 @@ STOP_SIGNALS: Final = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGHUP})
 GRACE_SECONDS: Final = 10.0
 # The gateway stops first, so that requests under way still find the services behind it.
 EDGE_FIRST_SECONDS: Final = 1.5
-# Several services may refuse the same configuration; all of them get to say why.
-REFUSAL_SECONDS: Final = 0.5
+# Several services may refuse the same configuration; all of them get to say why, within this time.
+REFUSAL_SECONDS: Final = 10.0
 # A second Ctrl-C, after this time, kills at once.
 SAME_WISH_SECONDS: Final = 0.5
 
@@ -41,6 +41,7 @@ class Supervisor:
         ]
         self._stopping = False
         self._impatient = False
+        self._refused = False
         self._exit_status = 0
 
     def run(self, warm_up: Callable[[], None]) -> int:
@@ -74,11 +75,15 @@ class Supervisor:
             return
         pid, output = spawn(child.service, child.listener, self._not_for(child))
         self._runfiles.write(child.service, pid)
-        child.started(pid, output, lambda: self._progress.record(child.name))
+        child.started(pid, output, lambda: self._record_readiness(child))
 
     def _not_for(self, child: Child) -> list[Closeable]:
         others = [other.listener for other in self._children if other is not child]
         return [self._signals, *others, *(other for other in self._children)]
+
+    def _record_readiness(self, child: Child) -> None:
+        self._progress.record(child.name)
+        self._stop_if_refused()
 
     def _handle_signals(self) -> None:
         received = self._signals.received()
@@ -109,10 +114,17 @@ class Supervisor:
             when = f"in {delay_seconds:.1f} s" if delay_seconds else "now"
             self._console.line(f"{child.name} {_described(status)}; it starts again {when}")
             self._loop.call_later(delay_seconds, lambda: self._start(child))
+        self._stop_if_refused()
 
     def _refuse(self, child: Child) -> None:
         self._console.line(f"{child.name} can't run with this configuration (see above)")
+        self._refused = True
         self._loop.call_later(REFUSAL_SECONDS, lambda: self._stop(EXIT_CONFIG))
+
+    def _stop_if_refused(self) -> None:
+        """Stop when a service has refused, and no other one can still do so too."""
+        if self._refused and all(child.settled for child in self._children):
+            self._stop(EXIT_CONFIG)
 
     def _obey(self, *, insists: bool) -> None:
         # One wish to stop can come as two signals, to the process and to its group.

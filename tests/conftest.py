@@ -10,13 +10,17 @@ from tests.e2e.shopper import Shopper
 
 
 @pytest.fixture(scope="session")
-def shop_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Give the address of a shop that all journeys share."""
-    if address := os.environ.get("SHOP_URL"):
-        yield address.rstrip("/")
-        return
+def running_shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    """Give a shop that all tests share, with its folder and processes."""
     with Shop(tmp_path_factory.mktemp("shop")) as shop:
-        yield shop.url
+        yield shop
+
+
+@pytest.fixture(scope="session")
+def shop_url(request: pytest.FixtureRequest) -> str:
+    """Give the address of a shop that all journeys share."""
+    address = os.environ.get("SHOP_URL")
+    return address.rstrip("/") if address else request.getfixturevalue("running_shop").url
 
 
 @pytest.fixture

@@ -1,0 +1,213 @@
+"""Look for secrets where they must not be: in logs, processes, answers and files (case 144).
+
+The shop runs in production mode, with secrets that are easy to find again.
+"""
+
+import json
+import os
+import secrets
+import stat
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+from chassis.config import EXIT_CONFIG, ConfigError
+from services.payments.webhooks import SIGNATURE_HEADER, sign
+from tests.e2e.running import ROOT, Shop
+from tests.e2e.shopper import Shopper
+from tests.security.bad_bodies import JSON_TYPE
+
+pytestmark = pytest.mark.e2e
+
+PLANTED = {
+    name: f"canary-{name}-{secrets.token_hex(12)}"
+    for name in ("password", "wrong-password", "webhook", "guess", "authorization", "cookie")
+} | {"card": f"tok_canary_{secrets.token_hex(12)}", "card-number": "4000056655665556"}
+OWN_SETTINGS = {
+    "SHOP_ENV": "production",
+    "ALLOWED_HOSTS": "127.0.0.1",
+    "PAYMENTS_WEBHOOK_SECRET": PLANTED["webhook"],
+}
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("production")
+    users = folder / "users.json"
+    users.write_text(json.dumps([{"username": "carol", "password": PLANTED["password"]}]))
+    settings = {**OWN_SETTINGS, "AUTH_USERS_FILE": str(users), "LOG_LEVEL": "DEBUG"}
+    with Shop(folder, **settings) as shop:
+        yield shop
+
+
+@pytest.fixture(scope="module")
+def known(shop):
+    """Return every secret of the shop, with those that the journey sends."""
+    files = {path.name: path.read_text().strip() for path in (shop.data / "secrets").iterdir()}
+    return {**PLANTED, **{f"client secret of {name}": text for name, text in files.items()}}
+
+
+@pytest.fixture(scope="module")
+def journey(shop):
+    """Do everything that takes a secret, well and badly; return the token and the answers."""
+    carol, auth = Shopper(shop.url), Shopper(shop.url_of("auth"))
+    pair = {"username": "carol", "password": PLANTED["password"]}
+    log_in = "/api/v1/auth/login"
+    token = carol.post(log_in, json=pair).json()["access_token"]
+    answers = [
+        carol.post(log_in, json={**pair, "password": PLANTED["wrong-password"]}),
+        carol.post(log_in, json={**pair, "username": PLANTED["password"]}),
+        carol.post(log_in, json={**pair, "password": [PLANTED["password"]]}),
+        carol.post(log_in, data=json.dumps(pair)[:-1], headers={"Content-Type": JSON_TYPE}),
+        carol.post(log_in, data=pair),
+        carol.get("/products", headers={"Authorization": f"Bearer {PLANTED['authorization']}"}),
+        carol.get("/products", headers={"Authorization": PLANTED["authorization"]}),
+        carol.get("/products", headers={"Cookie": f"__Host-token={PLANTED['cookie']}"}),
+        carol.get("/products", headers={"Cookie": f"token={PLANTED['cookie']}"}),
+    ]
+    for secret in (PLANTED["guess"], ""):
+        client = {"client_id": "orders", "client_secret": secret}
+        answers.append(auth.post("/internal/tokens", json=client))
+    carol.session.headers["Authorization"] = f"Bearer {token}"
+    answers += [carol.order(token=card) for card in ("tok_ok", "tok_declined", "tok_hang")]
+    answers += [carol.order(token=PLANTED[card]) for card in ("card", "card-number")]
+    event = json.dumps({"id": "evt", "type": "payment.failed", "payment_id": "pay_none"})
+    for secret in (PLANTED["webhook"], PLANTED["guess"]):
+        signed = {SIGNATURE_HEADER: sign(event.encode(), secret, 1)}
+        answers.append(carol.post("/api/v1/payments/webhook", data=event, headers=signed))
+    shop.kill("payments")
+    answers.append(carol.order())
+    assert {answer.status_code for answer in answers} >= {201, 202, 400, 401, 402, 415, 422}
+    return token, answers
+
+
+def found(secrets_by_name, text):
+    return [name for name, secret in secrets_by_name.items() if secret in text]
+
+
+def processes(shop):
+    """Return the folder in /proc of each service's process, and of the launcher's."""
+    names = [path.stem for path in (shop.data / "run").glob("*.json")]
+    pids = {name: shop.entry(name)["pid"] for name in names} | {"launcher": shop.launcher.pid}
+    return {name: Path("/proc") / str(pid) for name, pid in pids.items()}
+
+
+def test_no_secret_is_in_a_log(shop, known, journey):
+    token, _ = journey
+    files = [shop.output, *(shop.data / "log").iterdir()]
+
+    logged = {path.name: found({**known, "token": token}, path.read_text()) for path in files}
+
+    assert "orders.jsonl" in logged
+    assert {name: names for name, names in logged.items() if names} == {}
+
+
+def test_no_secret_is_in_an_answer(known, journey):
+    _, answers = journey
+    # What somebody typed is theirs to see, but not even that is repeated.
+    told = {answer.request.url: found(known, answer.text) for answer in answers}
+
+    assert {url: names for url, names in told.items() if names} == {}
+
+
+def test_no_password_or_card_number_is_stored(shop, journey):
+    names = ("password", "wrong-password", "card-number", "authorization", "cookie")
+
+    files = [path.read_bytes() for path in shop.data.glob("*.sqlite3*")]
+
+    assert len(files) >= 4
+    assert not any(PLANTED[name].encode() in content for content in files for name in names)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="there is no /proc")
+def test_no_process_is_started_with_a_secret_of_another(shop, known):
+    environs = {
+        name: found(known, (folder / "environ").read_text(errors="replace"))
+        for name, folder in processes(shop).items()
+    }
+    arguments = {
+        name: found(known, (folder / "cmdline").read_text(errors="replace"))
+        for name, folder in processes(shop).items()
+    }
+
+    # The operator gave it to the launcher, which hands it to the one service that needs it.
+    assert environs.pop("payments") == environs.pop("launcher") == ["webhook"]
+    assert {name: names for name, names in environs.items() if names} == {}
+    assert {name: names for name, names in arguments.items() if names} == {}
+
+
+def test_only_this_user_can_read_what_is_secret(shop):
+    folder = shop.data / "secrets"
+    files = [*folder.iterdir(), *shop.data.glob("*.sqlite3*")]
+
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in files}
+
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert {name: oct(mode) for name, mode in modes.items() if mode & 0o177} == {}
+
+
+def test_secrets_have_256_bits_and_differ(shop):
+    texts = [path.read_text().strip() for path in (shop.data / "secrets").iterdir()]
+
+    assert min(map(len, texts)) >= 43
+    assert len(set(texts)) == len(texts)
+
+
+def test_cookies_need_https_and_this_host_in_production(shop):
+    pair = {"username": "carol", "password": PLANTED["password"]}
+
+    cookie = Shopper(shop.url).post("/auth", json=pair).headers["Set-Cookie"]
+
+    assert cookie.startswith("__Host-token=")
+    assert {"Secure", "HttpOnly", "Path=/", "SameSite=Lax"} <= set(cookie.split("; "))
+    assert "Domain" not in cookie
+
+
+@pytest.mark.parametrize(("name", "status"), [("__Host-token", 200), ("token", 401)])
+def test_cookie_that_needs_no_https_is_not_read_in_production(shop, journey, name, status):
+    token, _ = journey
+
+    answer = Shopper(shop.url).get("/products", headers={"Cookie": f"{name}={token}"})
+
+    assert answer.status_code == status
+
+
+@pytest.mark.parametrize(
+    ("package", "changes", "named"),
+    [
+        ("services.payments", {"PAYMENTS_WEBHOOK_SECRET": ""}, "PAYMENTS_WEBHOOK_SECRET"),
+        ("services.payments", {"PAYMENTS_WEBHOOK_SECRET": "short"}, "PAYMENTS_WEBHOOK_SECRET"),
+        ("services.auth", {"AUTH_USERS_FILE": str(ROOT / "users.json")}, "AUTH_USERS_FILE"),
+        ("gateway", {"ALLOWED_HOSTS": ""}, "ALLOWED_HOSTS"),
+    ],
+)
+def test_production_refuses_what_everybody_knows(tmp_path, package, changes, named):
+    environ = {**OWN_SETTINGS, "SHOP_DATA_DIR": str(tmp_path), **changes}
+
+    with pytest.raises(ConfigError, match=named) as refusal:
+        import_module(package).create_app(
+            config=import_module(f"{package}.config").Config.from_environ(environ)
+        )
+
+    assert PLANTED["webhook"] not in str(refusal.value)
+
+
+def test_shop_does_not_open_with_defaults_in_production(tmp_path):
+    environ = {"PATH": os.environ["PATH"], "SHOP_ENV": "production", "SHOP_DATA_DIR": str(tmp_path)}
+
+    launcher = subprocess.run(
+        [sys.executable, "-m", "launcher", "--port", "0"],
+        cwd=ROOT,
+        env=environ,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+
+    assert launcher.returncode == EXIT_CONFIG
+    needed = ("ALLOWED_HOSTS", "AUTH_USERS_FILE", "PAYMENTS_WEBHOOK_SECRET")
+    assert [name for name in needed if name not in launcher.stdout] == []

@@ -1,0 +1,189 @@
+"""Call any operation of the whole shop, as anybody, with a request that it would accept."""
+
+import itertools
+import json
+import sqlite3
+import time
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from chassis.testing import TokenMint, bearer
+from services.payments.config import DEVELOPMENT_WEBHOOK_SECRET
+from services.payments.webhooks import SIGNATURE_HEADER, sign
+from tests.security.policy import LINE, MONEY, ORDER, Access, Operation
+from tests.system.whole_shop import WholeShop
+
+SCOPES = ("reservations:write", "payments:write")
+NOBODY: Mapping[str, str] = {}
+OTHER_VALUES = {
+    "order_id": "ord_AAAAAAAAAAAAAAAAAAAAAA",
+    "payment_id": "pay_AAAAAAAAAAAAAAAAAAAAAA",
+    "reservation_id": "nothing-of-the-kind",
+    "product_id": "999999",
+    "new_id": "new-1",
+    "client_secret": "guess",
+    "name": "Alice",
+    "username": "alice",
+    "code": "fr",
+}
+"""Values for what is named in braces, none of which is anybody's."""
+
+_serial = itertools.count(1)
+
+
+def filled(template: Any, values: Mapping[str, str]) -> Any:
+    """Return a template with the values in place of what is named in braces."""
+    if isinstance(template, str):
+        for name, value in values.items():
+            template = template.replace(f"{{{name}}}", value)
+        return template
+    if isinstance(template, Mapping):
+        return {name: filled(member, values) for name, member in template.items()}
+    if isinstance(template, list):
+        return [filled(item, values) for item in template]
+    return template
+
+
+def said(answer: TestResponse) -> tuple[int, Any]:
+    """Return the status and what the body says, apart from the request's own id."""
+    body = answer.get_json(silent=True)
+    if isinstance(body, dict):
+        body.pop("request_id", None)
+    return answer.status_code, body
+
+
+def dump(folder: Path) -> dict[str, list[str]]:
+    """Return everything that the databases of a shop hold."""
+    contents = {}
+    for path in sorted(folder.glob("*.sqlite3")):
+        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
+            contents[path.stem] = list(connection.iterdump())
+    return contents
+
+
+@dataclass(frozen=True)
+class World:
+    """Hold the shop, and everybody who calls it by the headers that say who they are."""
+
+    shop: WholeShop
+    folder: Path
+    mint: TokenMint = field(default_factory=TokenMint, repr=False)
+    ids: dict[str, str] = field(default_factory=dict)
+    callers: dict[str, Mapping[str, str]] = field(default_factory=dict, repr=False)
+    clients: dict[str, FlaskClient] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        for service, app in self.shop.apps.items():
+            self.clients[service] = app.test_client(use_cookies=False)
+        # Sign as auth does, so that each token is refused for nothing but what it says.
+        key = self.shop.apps["auth"].extensions["desk"].key_ring.signing_key
+        self.mint.private_key, self.mint.key_id = key.private_key, key.key_id
+        auth = self.shop.client("auth")
+        for name in ("alice", "bob", "admin"):
+            credentials = {"username": name, "password": name}
+            token = auth.post("/api/v1/auth/login", json=credentials).get_json()["access_token"]
+            self.callers[name] = bearer(token)
+            me = auth.get("/api/v1/auth/me", headers=bearer(token))
+            self.ids[name] = me.get_json()["id"]
+        self.callers["orders"] = bearer(self.mint.service("orders", *SCOPES))
+        self.callers["a service without scope"] = bearer(self.mint.service("greetings"))
+        self.callers["nobody"] = NOBODY
+        self.ask("products", "PUT", "/api/v1/products/1/stock", "admin", {"stock": 100_000})
+        # An order that lost its items must not buy this.
+        self.ask("orders", "PUT", "/api/v1/cart/items/2", "alice", {"quantity": 1})
+
+    def entitled(self, operation: Operation) -> str:
+        """Return the name of somebody who may call the operation."""
+        return {
+            Access.USER: "alice",
+            Access.OWNER: "alice",
+            Access.OPERATOR: "admin",
+            Access.SCOPE: "orders",
+        }.get(operation.access, "nobody")
+
+    def subject(self, operation: Operation) -> dict[str, str]:
+        """Make what the operation is about, for Alice, in the state that it needs."""
+        new_id = f"new-{next(_serial)}"
+        secret = (self.folder / "secrets" / "orders").read_text()
+        # Not the product that is ordered, whose stock has to last.
+        values = {**OTHER_VALUES, "new_id": new_id, "client_secret": secret, "product_id": "3"}
+        if operation.service == "orders" and "order_id" in operation.parameters:
+            order = self.ask("orders", "POST", "/api/v1/orders", "alice", ORDER)
+            values["order_id"] = order["id"]
+        if operation.service == "payments":
+            body = {"order_id": new_id, "user_id": self.ids["alice"], "amount": MONEY}
+            body["token"] = "tok_ok"
+            payment = self.ask("payments", "POST", "/internal/payments", "orders", body)
+            values |= {"order_id": new_id, "payment_id": payment["id"], "new_id": f"{new_id}-2"}
+        if "reservation_id" in operation.parameters:
+            body = {"reservation_id": new_id, "items": [LINE]}
+            self.ask("products", "POST", "/internal/reservations", "orders", body)
+            values["reservation_id"] = new_id
+        if operation.after:
+            path = filled(operation.path, values).rpartition("/")[0]
+            who = self.entitled(operation)
+            self.ask(operation.service, "POST", f"{path}/{operation.after}", who)
+        return values
+
+    def ask(self, service: str, method: str, path: str, who: str, body: Any = None) -> Any:
+        """Return the answer to something that has to succeed."""
+        key = {"Idempotency-Key": f"key-{next(_serial)}"}
+        headers = {**self.callers[who], **key}
+        answer = self._open(service, method, path, headers, json=body)
+        assert answer.status_code < 300, answer.text
+        return answer.get_json()
+
+    def send(
+        self,
+        operation: Operation,
+        who: str | Mapping[str, str],
+        values: Mapping[str, str] = OTHER_VALUES,
+        *,
+        query: str | None = None,
+        method: str = "",
+        **body: Any,
+    ) -> TestResponse:
+        """Call the operation with a good request, changed as the keywords say.
+
+        Args:
+            operation: what is called.
+            who: the name of a caller, or the headers to send.
+            values: what stands for the texts in braces.
+            query: another query string.
+            method: another method.
+            body: ``data`` and ``content_type`` of another body.
+        """
+        headers = dict(self.callers[who] if isinstance(who, str) else who)
+        headers.setdefault("Idempotency-Key", f"key-{next(_serial)}")
+        if not body and operation.body is not None:
+            good = json.dumps(filled(operation.body, values))
+            body = {"data": good, "content_type": "application/json"}
+        if operation.access is Access.SIGNED:
+            headers.setdefault(SIGNATURE_HEADER, signature(body.get("data", b"")))
+        query = filled(operation.query, values) if query is None else query
+        path = filled(operation.path, values) + (f"?{query}" if query else "")
+        return self._open(operation.service, method or operation.method, path, headers, **body)
+
+    def _open(
+        self, service: str, method: str, path: str, headers: Mapping[str, str], **body: Any
+    ) -> TestResponse:
+        if body.get("json", ...) is None:
+            body = {}
+        client = self.clients[service]
+        return client.open(path, method=method, headers=dict(headers), **body)
+
+    def state(self) -> dict[str, list[str]]:
+        """Return everything that the databases hold."""
+        return dump(self.folder)
+
+
+def signature(body: str | bytes) -> str:
+    """Return the provider's signature of a body, made now."""
+    raw = body.encode() if isinstance(body, str) else body
+    return sign(raw, DEVELOPMENT_WEBHOOK_SECRET, int(time.time()))
