@@ -1,0 +1,46 @@
+"""Compose the gateway."""
+
+from flask import Flask
+
+from chassis.clock import Clock, SystemClock
+from chassis.inbound.app import AUDIENCE, create_flask
+from chassis.inbound.identity import cookie_name
+from chassis.inbound.keyset import KeySet, RemoteKeySet
+from chassis.inbound.tokens import TokenVerifier
+from chassis.outbound.breaker import BreakerPolicy
+from gateway import pages
+from gateway.admission import RateLimiter
+from gateway.config import Config
+from gateway.edge import Edge
+from gateway.headers import security_headers
+from gateway.routes import GATEWAY, ROUTES, RouteTable
+from gateway.upstream import Upstream
+
+
+def create_app(
+    config: Config | None = None, *, key_set: KeySet | None = None, clock: Clock | None = None
+) -> Flask:
+    """Return the application; without a configuration it is read from the environment."""
+    config = config or Config.from_environ()
+    clock = clock or SystemClock()
+    app = create_flask("gateway", config)
+    policy = BreakerPolicy(open_seconds=config.breaker_open_seconds)
+    upstreams = {
+        name: Upstream(name, getattr(config, f"{name}_url"), policy, config.max_concurrent, clock)
+        for name in sorted({route.service for route in ROUTES} - {GATEWAY})
+    }
+    key_set = key_set or RemoteKeySet(upstreams["auth"].fetch_json, config, clock)
+    pages.init_app(app, upstreams)
+    app.wsgi_app = Edge(  # type: ignore[method-assign]
+        pages=app.wsgi_app,
+        routes=RouteTable(ROUTES),
+        allowed_hosts=frozenset(name.lower() for name in config.allowed_hosts),
+        trusted_proxies=config.trusted_proxies,
+        limiter=RateLimiter(config.rate_limit, clock),
+        verifier=TokenVerifier(key_set, issuer=config.issuer, audience=AUDIENCE, clock=clock),
+        cookie=cookie_name(production=config.production),
+        upstreams=upstreams,
+        metrics=app.extensions["metrics"],
+        common_headers=security_headers(production=config.production),
+    )
+    return app

@@ -1,0 +1,62 @@
+"""Serve the gateway's own pages: a welcome, the status, and the documentation of all services."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from flask import Blueprint, Flask, Response, current_app, jsonify, render_template, request
+
+import contracts
+from chassis.inbound.app import settings_of
+from gateway.upstream import Upstream
+
+DOCUMENT: Final = Path(contracts.__file__).with_name("openapi") / "gateway.json"
+# Long enough for a visit, short enough for an upgrade to show the same day.
+STATIC_SECONDS: Final = 3600
+LINKS: Final = {"documentation": "/docs", "products": "/api/v1/products", "status": "/status"}
+
+bp = Blueprint("pages", __name__, static_folder="static", static_url_path="/static")
+
+
+def init_app(app: Flask, upstreams: Mapping[str, Upstream]) -> None:
+    """Add the pages to the application."""
+    app.extensions["upstreams"] = upstreams
+    app.config["SEND_FILE_MAX_AGE_DEFAULT"] = STATIC_SECONDS
+    app.register_blueprint(bp)
+
+
+@bp.get("/")
+def welcome() -> Response:
+    """Welcome a browser with a page, and everybody else with JSON."""
+    offered = ["application/json", "text/html"]
+    if request.accept_mimetypes.best_match(offered) == "text/html":
+        demo_user = "" if settings_of(current_app).production else "alice"
+        response = Response(render_template("welcome.html", demo_user=demo_user))
+    else:
+        response = jsonify(message="Hello, this is a Flask Microservice", links=LINKS)
+    response.headers["Vary"] = "Accept"
+    return response
+
+
+@bp.get("/status")
+def status() -> Response:
+    """Tell how the gateway finds each service, without asking it."""
+    upstreams: Mapping[str, Upstream] = current_app.extensions["upstreams"]
+    services = {
+        name: {"breaker": upstream.breaker.state, "in_flight": upstream.bulkhead.in_flight}
+        for name, upstream in upstreams.items()
+    }
+    return jsonify(services=services)
+
+
+@bp.get("/openapi.json")
+def describe() -> Response:
+    """Return the OpenAPI document of all services, as ``make openapi`` has merged it."""
+    return Response(DOCUMENT.read_bytes(), mimetype="application/json")
+
+
+@bp.get("/docs")
+def document() -> str:
+    """List all calls for people."""
+    return render_template("docs.html", api=json.loads(DOCUMENT.read_bytes()))
