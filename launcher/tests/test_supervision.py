@@ -162,6 +162,17 @@ def test_a_service_that_refuses_its_configuration_stops_the_shop_with_its_messag
     assert "starts again" not in shop.output
 
 
+def test_every_service_that_refuses_its_configuration_gets_to_say_why(folder, start):
+    late = MISCONFIGURED.replace("    raise", "    import time; time.sleep(1)\n    raise")
+    (folder / "services" / "greetings" / "__init__.py").write_text(late)
+
+    shop = start(products=MISCONFIGURED)
+
+    assert shop.exit_status() == os.EX_CONFIG
+    assert "products  | PRODUCTS_COLOUR" in shop.output
+    assert "greetings | PRODUCTS_COLOUR" in shop.output
+
+
 def test_a_package_that_cannot_be_imported_stops_the_shop_with_its_traceback(start):
     shop = start(products="1 / 0\n")
 

@@ -35,7 +35,7 @@ def _default(default: Any) -> Any:
 
 
 def shown(value: Any) -> str:
-    """Return a default as a table shows it; paths are relative, and lists have commas."""
+    """Return a default as a table shows it; paths are relative, and lists have just commas."""
     if isinstance(value, Path):
         return value.relative_to(ROOT).as_posix() if value.is_absolute() else value.as_posix()
     if isinstance(value, float) and value.is_integer():
@@ -59,7 +59,7 @@ def documented(page: str, heading: str = "Settings") -> dict[str, str]:
 
 def _written(cell: str) -> str:
     value = re.search(r"`([^`]+)`|^([\d.]+)", cell)
-    return (value[1] or value[2]).replace("<data>", "var") if value else ""
+    return (value[1] or value[2]).replace("<data>", "var").replace(", ", ",") if value else ""
 
 
 CASES: dict[str, tuple[type[Settings], str, str]] = {
