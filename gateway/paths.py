@@ -17,12 +17,14 @@ MAX_LENGTH: Final = 8190
 MAX_SEGMENTS: Final = 32
 MAX_PARAMETERS: Final = 100
 
-# Characters that may stand in a segment as they are; RFC 3986's pchar without ";" and "%".
-_SAFE = "A-Za-z0-9._~!$&'()*+,=:@-"
-_PLAIN_PATH = re.compile(rf"(?:/[{_SAFE}]++(?<!\.))++", re.ASCII)
-_SEGMENT = re.compile(rf"(?:[{_SAFE}]|%[0-9A-Fa-f]{{2}})++", re.ASCII)
+# Characters that may stand in a segment as they are; RFC 3986's pchar without ";" and "%".  No
+# possessive quantifiers: in a group, Python 3.11.2 lets them match what they should not.
+_LAST = "A-Za-z0-9_~!$&'()*+,=:@-"
+_SAFE = f".{_LAST}"
+_PLAIN_PATH = re.compile(rf"(?:/[{_SAFE}]*[{_LAST}])+", re.ASCII)
+_SEGMENT = re.compile(rf"(?:[{_SAFE}]|%[0-9A-Fa-f]{{2}})+", re.ASCII)
 _AMBIGUOUS = re.compile(r"[\x00-\x1f\x7f-\x9f/\\;]|%[0-9A-Fa-f]{2}|[. ]\Z", re.ASCII)
-_QUERY = re.compile(r"[!\"$-~]*+", re.ASCII)
+_QUERY = re.compile(r"[!\"$-~]*", re.ASCII)
 
 
 def parse_target(raw: str) -> tuple[str, str]:

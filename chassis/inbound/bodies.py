@@ -20,9 +20,9 @@ MAX_INTEGER_DIGITS = 19  # of 2**63 - 1; also keeps Python from converting huge 
 
 # The escape, and not an escaped backslash before the letters.
 _NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
-# Either a whole string, so that its brackets are passed over, or one bracket.  Possessive and
-# open-ended, so that no body makes it read anything twice.
-_OUTSIDE_STRINGS = re.compile(r'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|[\[\]{}]', re.DOTALL)
+# Either a whole string, so that its brackets are passed over, or one bracket.  It takes a string
+# without an end too, so that no body makes it read anything twice.
+_OUTSIDE_STRINGS = re.compile(r'"(?:[^"\\]|\\.)*(?:"|\\?\Z)|[\[\]{}]', re.DOTALL)
 
 
 def read_json_object(request: Request) -> dict[str, Any]:

@@ -25,6 +25,7 @@ _CODES = {
     405: ("method_not_allowed", "Method not allowed"),
     413: ("content_too_large", "Content too large"),
     415: ("unsupported_media_type", "Unsupported Media Type"),
+    416: ("range_not_satisfiable", "Range not satisfiable"),
 }
 
 logger = logging.getLogger(__name__)
