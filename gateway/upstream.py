@@ -16,7 +16,7 @@ from chassis.outbound import deadline
 from chassis.outbound.breaker import BreakerPolicy, CircuitBreakerGuard
 from chassis.outbound.bulkhead import Bulkhead
 from chassis.outbound.deadline import Deadline
-from chassis.outbound.retry import ConnectionLost, NotSent, RetryBudget, RetryPolicy
+from chassis.outbound.retry import RetryBudget, RetryPolicy
 from gateway.headers import Headers
 from gateway.routes import NORMAL, Timeouts
 from gateway.wire import Connections, Reply
@@ -76,7 +76,7 @@ class Upstream:
         self._budget.record_call()
         try:
             return self._attempt(call, ends)
-        except (NotSent, ConnectionLost) as failure:
+        except ServiceError as failure:
             has_key = any(name == "Idempotency-Key" for name, _ in call.headers)
             may = self._retry.allows(failure, call.method, has_key=has_key)
             pause = self._retry.pause_seconds()
@@ -125,13 +125,11 @@ def _check(reply: Reply) -> None:
     Raises:
         BadUpstream: for an unexplained 5xx, a status out of range, HTML, or JSON cut short.
     """
-    types = [value for name, value in reply.headers if name.lower() == "content-type"]
-    media_type = types[0].partition(";")[0].strip().lower() if types else ""
+    fields = {name.lower(): value for name, value in reply.headers}
+    media_type = fields.get("content-type", "").partition(";")[0].strip().lower()
     explained = reply.status in _EXPLAINED and media_type == MEDIA_TYPE
-    if not (200 <= reply.status < 500 or explained) or media_type == "text/html":
+    # Reading all of the JSON would cost as much as the rest of the way; the ends tell most.
+    ends = reply.body[:1] + reply.body[-8:].rstrip()[-1:]
+    cut = media_type.endswith("json") and ends not in {b"", b"{}", b"[]"}
+    if cut or media_type == "text/html" or not (200 <= reply.status < 500 or explained):
         raise BadUpstream
-    if media_type.endswith("json") and reply.body:
-        # Reading all of it would cost as much as the rest of the way; the ends tell most.
-        ends = reply.body[:1] + reply.body[-8:].rstrip()[-1:]
-        if ends not in {b"{}", b"[]"}:
-            raise BadUpstream

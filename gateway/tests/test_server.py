@@ -218,6 +218,20 @@ def test_stop_is_quick_although_a_browser_keeps_its_connection(tmp_path, just_an
     stub.close()
 
 
+def test_trusted_proxy_says_who_the_client_is_and_how_it_came(tmp_path):
+    stub = Stub()
+    server = Server(tmp_path, stub, TRUSTED_PROXIES="127.0.0.0/8")
+
+    server.say(
+        request(b"GET /greet/A", b"X-Forwarded-For: 9.9.9.9", b"X-Forwarded-Proto: https", CLOSE)
+    )
+
+    assert stub.last.get("X-Forwarded-For") == "9.9.9.9"
+    assert stub.last.get("X-Forwarded-Proto") == "https"
+    server.close()
+    stub.close()
+
+
 def test_wrong_settings_are_named_without_a_traceback(tmp_path):
     stub = Stub()
     environ = {"SHOP_ENV": "production", "GATEWAY_RATE_LIMIT": "fast"}
