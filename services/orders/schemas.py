@@ -32,7 +32,7 @@ class CardSchema(Schema):
         required=True,
         maximum=64,
         also=(validate.Regexp(r"[a-z][a-z0-9_]*\Z"),),
-        metadata={"example": "tok_ok"},
+        metadata={"example": "tok_ok", "pattern": "^[a-z][a-z0-9_]*$"},
     )
 
 
@@ -47,7 +47,7 @@ class AddressSchema(Schema):
     country = Text(
         required=True,
         also=(validate.Regexp(r"[A-Z]{2}\Z", error="Use the two letters of ISO 3166-1."),),
-        metadata={"example": "DE"},
+        metadata={"example": "DE", "pattern": "^[A-Z]{2}$"},
     )
 
 

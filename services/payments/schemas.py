@@ -30,7 +30,11 @@ class ChargeSchema(Schema):
         required=True,
         maximum=64,
         also=(validate.Regexp(CARD_TOKEN),),
-        metadata={"example": "tok_ok", "description": "The provider's name for the card"},
+        metadata={
+            "example": "tok_ok",
+            "description": "The provider's name for the card",
+            "pattern": "^[a-z][a-z0-9_]*$",
+        },
     )
 
     @post_load
@@ -95,7 +99,7 @@ class EventSchema(Schema):
         required=True,
         maximum=128,
         also=(validate.Regexp(r"[!-~]+\Z"),),
-        metadata={"example": "evt_1"},
+        metadata={"example": "evt_1", "pattern": "^[!-~]+$"},
     )
     type = fields.String(required=True, validate=validate.OneOf(list(EventType)))
     payment_id = Text(required=True, minimum=1, maximum=64)
