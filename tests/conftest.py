@@ -7,6 +7,8 @@ import pytest
 
 from tests.e2e.running import Shop
 from tests.e2e.shopper import Shopper
+from tests.security.world import World
+from tests.system.whole_shop import whole_shop
 
 
 @pytest.fixture(scope="session")
@@ -55,3 +57,11 @@ def bob(shop_url) -> Shopper:
 @pytest.fixture
 def operator(shop_url) -> Shopper:
     return Shopper(shop_url).sign_in("admin")
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """Open the whole shop once, in this process, for all matrices that follow the routes."""
+    folder = tmp_path_factory.mktemp("world")
+    with whole_shop(folder, LOG_LEVEL="ERROR") as shop:
+        yield World(shop, folder)

@@ -56,10 +56,7 @@ class NewOrderSchema(Schema):
 
     # A null is refused, here and below: it looks like a value that got lost.
     items = fields.List(
-        fields.Nested(LineSchema),
-        validate=validate.Length(1, MAX_LINES),
-        load_default=None,
-        allow_none=False,
+        fields.Nested(LineSchema), validate=validate.Length(1, MAX_LINES), allow_none=False
     )
     payment = fields.Nested(CardSchema, required=True)
     shipping_address = fields.Nested(AddressSchema, required=True)
@@ -105,7 +102,7 @@ class RefundedOrderSchema(OrderSchema):
 class RefundSchema(Schema):
     """Give back an amount, or without one all that is left."""
 
-    amount = fields.Nested(MoneySchema, load_default=None, allow_none=False)
+    amount = fields.Nested(MoneySchema, allow_none=False)
 
 
 class QuantitySchema(Schema):
