@@ -1,18 +1,13 @@
-"""Stand in for time, identities and neighbours in tests."""
+"""Stand in for time and identities in tests."""
 
 import base64
-import contextvars
 import itertools
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from urllib.parse import urlsplit
 
 import jwt
-import requests
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from flask import Flask
-from requests.adapters import BaseAdapter
 
 from chassis.inbound.keyset import Keys
 
@@ -90,40 +85,3 @@ class TokenMint:
 def bearer(token: str) -> dict[str, str]:
     """Return the headers that carry a token."""
     return {"Authorization": f"Bearer {token}"}
-
-
-class WSGIAdapter(BaseAdapter):
-    """Send the requests of a :class:`requests.Session` to Flask applications, without sockets."""
-
-    def __init__(self, apps: Mapping[str, Flask]) -> None:
-        """Serve each application under the host and port that its key names."""
-        super().__init__()
-        self._apps = apps
-
-    def send(
-        self, request: requests.PreparedRequest, *_args: Any, **_options: Any
-    ) -> requests.Response:
-        """Call the application that the address names."""
-        url = urlsplit(request.url or "")
-        if url.netloc not in self._apps:
-            message = f"nothing listens at {url.netloc}"
-            raise requests.ConnectionError(message)
-        # As on another machine, what the callee notes of its request stays with it.
-        answer = contextvars.copy_context().run(
-            self._apps[url.netloc].test_client().open,
-            path=url.path,
-            query_string=url.query,
-            method=request.method,
-            headers=list(request.headers.items()),
-            data=request.body,
-        )
-        response = requests.Response()
-        response.status_code = answer.status_code
-        response.headers.update(answer.headers)
-        response._content = answer.get_data()  # noqa: SLF001 - requests has no public way.
-        response.request = request
-        response.url = request.url or ""
-        return response
-
-    def close(self) -> None:
-        """Hold nothing open."""

@@ -15,7 +15,7 @@ from launcher.credentials import make_client_secrets
 from launcher.errors import LauncherError
 from launcher.loop import Loop
 from launcher.plan import GATEWAY, Plan, make_plan
-from launcher.premises import open_listeners, prepare_folder
+from launcher.premises import claim_data, open_listeners, prepare_folder
 from launcher.spawn import end_with_parent
 from launcher.supervisor import Supervisor
 from launcher.warm import warm_up
@@ -54,6 +54,8 @@ def open_shop(only: Sequence[str]) -> int:
     config = LauncherConfig.from_environ(environ)
     plan = make_plan(config, environ, only=only)
     prepare_folder(config.data_dir)
+    # Held by this process, which lets go of it however it ends.
+    claims = claim_data(config.data_dir, [service.name for service in plan.services])
     make_client_secrets(config.secrets_dir, PORT_OFFSETS)
     plan, listeners = open_listeners(plan)
     os.environ["PORT"] = str(plan.port)
@@ -61,7 +63,8 @@ def open_shop(only: Sequence[str]) -> int:
     console = Console(1, loop, environ)
     console.align([service.name for service in plan.services])
     supervisor = Supervisor(plan, listeners, loop, console)
-    return supervisor.run(lambda: warm_up(_forked(plan), lambda: loop.turn(0)))
+    with claims:
+        return supervisor.run(lambda: warm_up(_forked(plan), lambda: loop.turn(0)))
 
 
 def _forked(plan: Plan) -> list[str]:

@@ -2,6 +2,7 @@
 
 LauncherError
 ├── UnknownService
+├── DataFolderInUse
 ├── DataFolderUnusable
 ├── PortTaken
 └── PortUnusable
@@ -14,6 +15,10 @@ class LauncherError(Exception):
 
 class UnknownService(LauncherError):
     """Report a name that is no service of this checkout."""
+
+
+class DataFolderInUse(LauncherError):
+    """Refuse to run on data that another launcher works on."""
 
 
 class DataFolderUnusable(LauncherError):

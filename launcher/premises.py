@@ -1,15 +1,18 @@
 """Make sure, before anything starts, that the shop has its folder and its ports."""
 
 import errno
+import fcntl
 import os
 import random
 import socket
 import tempfile
+from collections.abc import Iterable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
 from contracts.topology import PORT_OFFSETS
-from launcher.errors import DataFolderUnusable, PortTaken, PortUnusable
+from launcher.errors import DataFolderInUse, DataFolderUnusable, PortTaken, PortUnusable
 from launcher.plan import Plan, Service
 
 BACKLOG: Final = 1024
@@ -33,6 +36,28 @@ def prepare_folder(path: Path) -> None:
             f"The data folder {path} can't be written ({os.strerror(error.errno or 0)}): "
             "make it writable for this user, or name another one in SHOP_DATA_DIR."
         ) from error
+
+
+def claim_data(path: Path, services: Iterable[str]) -> ExitStack:
+    """Keep other launchers off the data of these services until the returned stack is closed.
+
+    Raises:
+        DataFolderInUse: when one runs on it already.
+    """
+    folder = path / "run"
+    folder.mkdir(exist_ok=True)
+    claims = ExitStack()
+    for service in services:
+        claim = claims.enter_context((folder / f"{service}.lock").open("w"))
+        try:
+            fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            claims.close()
+            raise DataFolderInUse(
+                f"Another launcher runs {service} on the data folder {path}: stop that one, or "
+                "give this one a folder of its own with SHOP_DATA_DIR=…."
+            ) from error
+    return claims
 
 
 def open_listeners(plan: Plan) -> tuple[Plan, dict[str, socket.socket]]:

@@ -8,7 +8,7 @@ from launcher.plan import GATEWAY, Plan
 
 TICK_SECONDS: Final = 0.1
 PATIENCE_SECONDS: Final = 15.0
-DEMO_USERS: Final = "Sign in as admin with the password admin; users.json lists the demo users."
+DEMO_USERS: Final = "Sign in as alice with the password alice, or as the operator admin / admin."
 
 
 class Progress:

@@ -10,6 +10,7 @@ import re
 from typing import Any, NoReturn
 
 from flask import Request
+from werkzeug.exceptions import HTTPException
 
 from chassis.errors import Invalid, Malformed, UnsupportedMediaType
 
@@ -37,10 +38,28 @@ def read_json_object(request: Request) -> dict[str, Any]:
         raise UnsupportedMediaType("Send JSON with 'Content-Type: application/json'.")
     if request.headers.get("Content-Encoding", "identity").lower() != "identity":
         raise UnsupportedMediaType("Send the body without a content coding.")
-    document = parse_json(request.get_data(cache=True))
+    document = parse_json(read_body(request))
     if not isinstance(document, dict):
         raise Invalid("The body has to be a JSON object.")
     return document
+
+
+def read_body(request: Request) -> bytes:
+    """Return the whole body.
+
+    Raises:
+        Malformed: it ended early, or its chunks are broken.
+    """
+    try:
+        body = request.get_data(cache=True)
+    except HTTPException:
+        raise
+    except Exception as error:
+        # Each server has its own exceptions for broken chunks; all mean the same here.
+        raise Malformed("The body is broken.") from error
+    if len(body) < (request.content_length or 0):
+        raise Malformed("The body is shorter than announced.")
+    return body
 
 
 def parse_json(body: bytes) -> Any:

@@ -101,9 +101,12 @@ def read_key(values: Sequence[str]) -> str:
     key = values[0]
     if len(key) > 1 and key[0] == key[-1] == '"':
         key = key[1:-1]
-    visible = all("!" <= character <= "~" for character in key)
+    # Servers join two headers with a comma, so that a key can't have one.
+    visible = all("!" <= character <= "~" and character != "," for character in key)
     if len(values) > 1 or not 1 <= len(key) <= MAX_KEY_LENGTH or not visible:
-        message = f"{HEADER} takes one value of 1 to {MAX_KEY_LENGTH} visible ASCII characters."
+        message = (
+            f"{HEADER} takes one value of 1 to {MAX_KEY_LENGTH} visible ASCII characters, no comma."
+        )
         raise MalformedIdempotencyKey(message)
     return key
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from launcher.config import LauncherConfig
-from launcher.errors import DataFolderUnusable, PortTaken, PortUnusable
+from launcher.errors import DataFolderInUse, DataFolderUnusable, PortTaken, PortUnusable
 from launcher.plan import make_plan
-from launcher.premises import open_listeners, prepare_folder
+from launcher.premises import claim_data, open_listeners, prepare_folder
 
 
 def a_plan(**environ):
@@ -70,3 +70,12 @@ def test_nothing_stays_open_when_one_port_is_taken():
 def test_an_address_of_another_machine_is_refused():
     with pytest.raises(PortUnusable, match=r"gateway can't listen on 192.0.2.1"):
         open_listeners(a_plan(HOST="192.0.2.1"))
+
+
+def test_second_launcher_is_kept_off_the_data_of_the_first(tmp_path):
+    with claim_data(tmp_path, ["auth", "orders"]):
+        with pytest.raises(DataFolderInUse, match="SHOP_DATA_DIR"):
+            claim_data(tmp_path, ["products", "orders"])
+        claim_data(tmp_path, ["products"]).close()
+
+    claim_data(tmp_path, ["orders"]).close()

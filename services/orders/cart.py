@@ -7,7 +7,7 @@ another one.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import Select, delete, func, select
 from sqlalchemy.orm import Session
 
 from chassis.errors import ServiceError
@@ -15,16 +15,29 @@ from chassis.storage.database import Database
 from contracts.money import CURRENCIES, Money
 
 from .clients import Offer, Products
-from .domain import MAX_LINES, Line
-from .errors import CartFull, UnknownProduct
-from .models import CartItem
+from .domain import MAX_LINES, UNFINISHED, Line
+from .errors import CartBeingOrdered, CartFull, UnknownProduct
+from .models import CartItem, Order
 
 
-def lines_of(session: Session, user_id: str) -> list[Line]:
-    """Return the lines of a cart with the prices that were shown."""
+def lines_to_order(session: Session, user_id: str) -> list[Line]:
+    """Return the lines of a cart with the prices that were shown, for one order at a time.
+
+    Raises:
+        CartBeingOrdered: an order of it has not ended yet.
+    """
+    # Locked, so that two orders at the same moment come here one after the other.
+    items = session.scalars(_query(user_id).with_for_update()).all()
+    under_way = session.scalar(
+        select(Order.id).where(
+            Order.user_id == user_id, Order.from_cart, Order.status.in_(UNFINISHED)
+        )
+    )
+    if under_way:
+        raise CartBeingOrdered("Wait until that order has ended.", order_id=under_way)
     return [
         Line(item.product_id, item.quantity, Money(item.price_minor, item.currency))
-        for item in _items(session, user_id)
+        for item in items
     ]
 
 
@@ -80,8 +93,11 @@ def _put(session: Session, user_id: str, offer: Offer, quantity: int) -> None:
 
 
 def _items(session: Session, user_id: str) -> Sequence[CartItem]:
-    query = select(CartItem).where(CartItem.user_id == user_id).order_by(CartItem.product_id)
-    return session.scalars(query).all()
+    return session.scalars(_query(user_id)).all()
+
+
+def _query(user_id: str) -> Select[CartItem]:
+    return select(CartItem).where(CartItem.user_id == user_id).order_by(CartItem.product_id)
 
 
 def _differs(item: CartItem, offer: Offer | None) -> bool:

@@ -64,6 +64,13 @@ class EmptyCart(Invalid):
     title = "The cart is empty"
 
 
+class CartBeingOrdered(Conflict):
+    """Refuse to order the same cart twice; ``order_id`` names the order that is under way."""
+
+    code = "cart_being_ordered"
+    title = "The cart is being ordered"
+
+
 class CartFull(Conflict):
     """Refuse another line in a cart that has as many as an order may have."""
 

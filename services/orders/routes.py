@@ -30,7 +30,7 @@ KEY_PARAMETER = {
     "name": HEADER,
     "in": "header",
     "required": True,
-    "description": "Makes the request safe to repeat: 1 to 255 visible ASCII characters",
+    "description": "Makes the request safe to repeat: 1 to 255 visible ASCII, no comma",
     "schema": {"type": "string", "minLength": 1, "maxLength": 255},
 }
 

@@ -14,6 +14,7 @@ nothing can have been taken; later steps are repeated until they succeed.
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from chassis.clock import Clock
@@ -24,9 +25,11 @@ from contracts.money import Money, MoneyError
 from . import repository
 from .clients import Clients
 from .domain import Line, PricedLine, Status, total_of
-from .errors import PriceChanged, stored_reason
+from .errors import PaymentDeclined, PriceChanged, stored_reason
 from .models import Order, OrderItem
 
+# How long an order waits for a provider that is silent and has no record of the charge.
+PATIENCE = timedelta(seconds=30)
 REFUSALS = (Conflict, Declined, Invalid)
 # Of these the buyer gets the same answer again; the rest may turn out otherwise next time.
 REMEMBERED = (Conflict, Declined)
@@ -183,7 +186,11 @@ class Saga:
             try:
                 step.action(work)
             except PaymentUndecided:
-                self._wait_for_payment(order)
+                if self._clock.now() - order.created_at < PATIENCE:
+                    self._wait_for_payment(order)
+                else:
+                    silence = PaymentDeclined("The payment provider did not answer.")
+                    self._reject(work, STEPS[: position + 1], silence)
                 return
             except REFUSALS as refusal:
                 self._reject(work, STEPS[:position], refusal)

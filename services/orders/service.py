@@ -86,7 +86,7 @@ def place_order(shop: Shop, wanted: Placement) -> tuple[StoredAnswer, bool]:
         resume(shop, attempt.order)
     if attempt.order.status == Status.PAYMENT_PENDING:
         _give_back(shop, attempt.order)
-    return answer_for(attempt.order), False
+    return answer_for(attempt.order), not attempt.fresh
 
 
 def resume(shop: Shop, order: Order) -> None:
@@ -126,7 +126,11 @@ def _begin(shop: Shop, wanted: Placement) -> Attempt:
         if record is not None:
             return _seen(session, record, now)
         order = _new_order(wanted)
-        lines = wanted.lines if wanted.lines is not None else cart.lines_of(session, wanted.user_id)
+        lines = (
+            wanted.lines
+            if wanted.lines is not None
+            else cart.lines_to_order(session, wanted.user_id)
+        )
         repository.add_order(session, order, _merged(lines), now)
         idempotency.claim(session, IdempotencyRecord, wanted.request, order.id, now)
         return Attempt(order, fresh=True)

@@ -9,6 +9,7 @@ from flask import Response, current_app, request
 
 from chassis.inbound.api import Blueprint
 from chassis.inbound.app import settings_of
+from chassis.inbound.bodies import read_body
 from chassis.inbound.identity import (
     current_principal,
     requires_role,
@@ -37,7 +38,7 @@ KEY_PARAMETER = {
     "name": HEADER,
     "in": "header",
     "required": True,
-    "description": "Makes the request safe to repeat: 1 to 255 visible ASCII characters",
+    "description": "Makes the request safe to repeat: 1 to 255 visible ASCII, no comma",
     "schema": {"type": "string", "minLength": 1, "maxLength": 255},
 }
 SIGNATURE_PARAMETER = {
@@ -63,7 +64,7 @@ def _signed(view: Callable[..., Any]) -> Callable[..., Any]:
     def verified(*args: Any, **kwargs: Any) -> Any:
         webhooks.verify(
             request.headers.get(webhooks.SIGNATURE_HEADER, ""),
-            request.get_data(),
+            read_body(request),
             settings_of(current_app).webhook_secret,
             _till().clock.now().timestamp(),
         )

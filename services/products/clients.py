@@ -23,7 +23,7 @@ from chassis.outbound.client import ServiceClient
 
 from .config import Config
 from .domain import MAX_STOCK
-from .fields import CATEGORY, NOT_BLANK, TAG, DecimalPrice, PatternText
+from .fields import CATEGORY, NOT_BLANK, TAG, DecimalPrice, PatternText, above_zero
 
 PAGE_SIZE: Final = 100
 # Unlike the neighbours, the source may be on the other side of the world.
@@ -46,7 +46,7 @@ class ItemSchema(ma.Schema):
     brand = Text(maximum=100, load_default="")
     category = PatternText(CATEGORY, maximum=64, required=True)
     description = Text(maximum=5000, load_default="")
-    price = DecimalPrice(required=True)
+    price = DecimalPrice(required=True, validate=above_zero)
     stock = Integer(minimum=0, maximum=MAX_STOCK, load_default=0)
     thumbnail = PatternText(r"(https?:/)?/[^/\s]\S*", maximum=500, load_default=None)
     tags = fields.List(

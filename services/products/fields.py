@@ -33,6 +33,12 @@ class PatternText(Text):
             raise ma.ValidationError("Not of the expected form.")
 
 
+def above_zero(price: Money) -> None:
+    """Refuse to give a product away: payments of nothing do not exist."""
+    if not price.amount_minor:
+        raise ma.ValidationError("Must be above zero.")
+
+
 class DecimalPrice(fields.Float):
     """Hold money as a JSON number in major units, for callers who expect that."""
 

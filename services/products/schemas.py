@@ -12,7 +12,7 @@ from chassis.inbound.pagination import MAX_LIMIT, PageArguments
 from contracts.money import MAX_AMOUNT_MINOR, MoneySchema
 
 from .domain import MAX_LINES, MAX_QUANTITY, MAX_STOCK, SORTS, ProductQuery, merge_lines
-from .fields import CATEGORY, NOT_BLANK, RESERVATION_ID, TAG, DecimalPrice, PatternText
+from .fields import CATEGORY, NOT_BLANK, RESERVATION_ID, TAG, DecimalPrice, PatternText, above_zero
 
 MAX_ID = 2**31 - 1
 
@@ -54,7 +54,7 @@ class ProductInputSchema(Schema):
     brand = Text(maximum=100, required=True)
     category = PatternText(CATEGORY, maximum=64, required=True)
     description = Text(maximum=5000, load_default="")
-    price = fields.Nested(MoneySchema, required=True)
+    price = fields.Nested(MoneySchema, required=True, validate=above_zero)
     stock = Integer(minimum=0, maximum=MAX_STOCK, load_default=0)
     tags = fields.List(
         PatternText(TAG, maximum=40), validate=validate.Length(max=10), load_default=list

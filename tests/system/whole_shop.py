@@ -10,8 +10,8 @@ from typing import Any
 
 from flask import Flask
 
-from chassis.testing import WSGIAdapter
 from contracts.topology import PORT_OFFSETS
+from tests.system.wsgi_adapter import WSGIAdapter
 
 PORT = 8000
 NEIGHBOURS = ("products", "payments", "orders")

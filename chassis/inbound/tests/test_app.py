@@ -1,5 +1,8 @@
 """Hold the set-up that every application has against its promises."""
 
+import io
+from types import SimpleNamespace
+
 import pytest
 from marshmallow import fields
 
@@ -62,7 +65,7 @@ def a_guarded_blueprint():
     @bp.get("/bug")
     @bp.response(200)
     def bug():
-        raise RuntimeError("the secret is 42")
+        raise RuntimeError("the secret is hunter2")
 
     @bp.get("/me")
     @requires_user
@@ -125,7 +128,7 @@ def test_bug_is_answered_without_its_text(client):
     answer = client.get("/bug")
 
     assert answer.status_code == 500
-    assert b"42" not in answer.data
+    assert b"hunter2" not in answer.data
 
 
 def test_unknown_path_is_a_problem(client):
@@ -171,6 +174,25 @@ def test_body_above_the_limit_is_refused(client):
     answer = client.post("/things", data=b" " * (1024 * 1024 + 1), content_type="application/json")
 
     assert answer.status_code == 413
+
+
+def broken():
+    raise ZeroDivisionError("as a server does with broken chunks")
+
+
+@pytest.mark.parametrize(
+    ("stream", "length"),
+    [(SimpleNamespace(read=lambda *_: broken()), 2), (io.BytesIO(b"{}"), 50)],
+    ids=["broken", "cut"],
+)
+def test_body_that_did_not_arrive_whole_is_malformed(app, stream, length):
+    environ = {"wsgi.input": stream, "CONTENT_LENGTH": str(length)}
+
+    answer = app.test_client().post(
+        "/things", content_type="application/json", environ_overrides=environ
+    )
+
+    assert (answer.status_code, answer.get_json()["code"]) == (400, "malformed")
 
 
 @pytest.mark.parametrize(

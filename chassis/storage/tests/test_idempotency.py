@@ -87,7 +87,7 @@ def test_key_is_read_bare_or_quoted(value, key):
 
 
 @pytest.mark.parametrize(
-    "values", [[""], ['""'], ["x" * 256], ["a", "b"], ["a b"], ["a\n"], ["é"], ["\x7f"]]
+    "values", [[""], ['""'], ["x" * 256], ["a", "b"], ["a,b"], ["a b"], ["a\n"], ["é"], ["\x7f"]]
 )
 def test_malformed_key_is_refused(values):
     with pytest.raises(MalformedIdempotencyKey):

@@ -1,5 +1,8 @@
 """Hold the cart against the contract."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 
@@ -137,3 +140,29 @@ def test_cart_has_room_for_a_hundred_lines(put, products):
     statuses = [put(key, 1).status_code for key in range(1, 102)]
 
     assert statuses == [200] * 100 + [409]
+
+
+def test_cart_is_ordered_once_however_many_ask_at_the_same_moment(put, place, payments):
+    put(1, 1)
+    together = threading.Barrier(8)
+
+    def order(_):
+        together.wait()
+        return place(None)
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(order, range(8)))
+
+    codes = {answer.get_json().get("code") for answer in answers} - {None}
+    assert [answer.status_code for answer in answers].count(201) == 1
+    assert codes <= {"cart_being_ordered", "empty_cart"}
+    assert payments.charges == 1
+
+
+def test_cart_waits_for_the_order_whose_payment_is_undecided(put, place):
+    put(1, 1)
+    first = place(None, token="tok_hang").get_json()
+
+    answer = place(None)
+
+    assert (answer.status_code, answer.get_json()["order_id"]) == (409, first["id"])

@@ -1,8 +1,10 @@
 """Hold placing orders against the contract."""
 
+from datetime import timedelta
+
 import pytest
 
-from services.orders import reconciler
+from services.orders import reconciler, saga
 
 from .conftest import ADDRESS
 
@@ -79,7 +81,9 @@ def test_key_belongs_to_its_user(place, bob):
     assert mine["id"] != theirs["id"]
 
 
-@pytest.mark.parametrize("key", ["", "x" * 256, "a b", "a\tb", "ключ".encode().decode("latin-1")])
+@pytest.mark.parametrize(
+    "key", ["", "x" * 256, "a,b", "a b", "a\tb", "ключ".encode().decode("latin-1")]
+)
 def test_malformed_key_is_refused(place, payments, key):
     answer = place(key=key)
 
@@ -246,3 +250,23 @@ def test_release_that_is_away_is_made_up_for_later(place, products, app):
 
     assert answer.status_code == 402
     assert products.stock(1) == 10
+
+
+def test_provider_that_stays_silent_is_not_waited_for_for_ever(
+    place, payments, products, app, client, alice, monkeypatch
+):
+    order_id = place(token="tok_hang").get_json()["id"]
+    monkeypatch.setattr(saga, "PATIENCE", timedelta(0))
+
+    reconciler.reconcile(app.extensions["shop"])
+
+    order = client.get(f"/api/v1/orders/{order_id}", headers=alice).get_json()
+    assert order["status"] == "rejected"
+    assert products.stock(1) == 10
+    assert payments.voided(order_id)
+
+
+def test_undecided_answer_is_marked_as_a_replay_too(place):
+    place(token="tok_hang", key="same")
+
+    assert place(token="tok_hang", key="same").headers["Idempotency-Replayed"] == "true"
