@@ -44,11 +44,12 @@ def claim_data(path: Path, services: Iterable[str]) -> ExitStack:
     Raises:
         DataFolderInUse: when one runs on it already.
     """
-    folder = path / "run"
+    # Not beside the run files: a lock file that is deleted can be held by two.
+    folder = path / "lock"
     folder.mkdir(exist_ok=True)
     claims = ExitStack()
     for service in services:
-        claim = claims.enter_context((folder / f"{service}.lock").open("w"))
+        claim = claims.enter_context((folder / service).open("w"))
         try:
             fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
