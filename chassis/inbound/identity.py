@@ -48,7 +48,7 @@ def token_of(incoming: Request, cookie: str) -> str:
     if len(tokens) > 1:
         raise Unauthenticated
     if not tokens:
-        raise MissingToken
+        raise MissingToken("Sign in, and send the token as a cookie or a bearer header.")
     return tokens[0]
 
 

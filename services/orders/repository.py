@@ -3,7 +3,7 @@
 A change of status is a conditional update: it happens once, whoever else tries.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -121,18 +121,10 @@ def move(session: Session, order: Order, target: Status, now: datetime, **change
     if target is not Status.RESERVED:
         # The lease has done its work, unless the caller goes on and says so.
         values.setdefault("claimed_until", now)
-    moved = session.execute(
-        update(Order).where(Order.id == order.id, Order.status == source).values(**values)
-    )
-    if not _changed(moved):
-        raise IllegalTransition("The order changed in the meantime; look at it again.")
-    for name, value in values.items():
-        setattr(order, name, value)
+    _change(session, order, source, values)
     _record(session, order.id, source, target, now)
     if source in UNFINISHED and target not in UNFINISHED:
-        _settle_answer(session, order)
-        if target is Status.CONFIRMED and order.from_cart:
-            _empty_cart(session, order)
+        _settle(session, order)
 
 
 def owe(session: Session, order: Order, owed: Sequence[str], now: datetime) -> None:
@@ -151,10 +143,21 @@ def give_key_back(session: Session, order: Order) -> None:
     session.execute(update(Order).where(Order.id == order.id).values(idempotency_key=None))
 
 
-def _settle_answer(session: Session, order: Order) -> None:
+def _change(session: Session, order: Order, source: Status, values: Mapping[str, Any]) -> None:
+    """Store new values, unless somebody else changed the status first."""
+    still = (Order.id == order.id) & (Order.status == source)
+    if not _changed(session.execute(update(Order).where(still).values(**values))):
+        raise IllegalTransition("The order changed in the meantime; look at it again.")
+    for name, value in values.items():
+        setattr(order, name, value)
+
+
+def _settle(session: Session, order: Order) -> None:
     record = session.get(IdempotencyRecord, (order.user_id, order.idempotency_key))
     if record is not None:
         idempotency.complete(record, answer_for(order))
+    if order.status == Status.CONFIRMED and order.from_cart:
+        _empty_cart(session, order)
 
 
 def _empty_cart(session: Session, order: Order) -> None:
