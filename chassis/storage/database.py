@@ -5,6 +5,7 @@ pages on WAL, ``PRAGMA synchronous`` and transactions.
 """
 
 import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -121,13 +122,27 @@ def _availability() -> Iterator[None]:
         raise Unavailable("The database can't serve at the moment.") from error
 
 
+def _enter_wal(connection: sqlite3.Connection) -> None:
+    """Wait for the others that open a new file: SQLite's busy timeout doesn't cover this step."""
+    give_up = time.monotonic() + BUSY_TIMEOUT_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError:
+            if time.monotonic() > give_up:
+                raise
+            time.sleep(0.01)
+        else:
+            return
+
+
 def _set_up_sqlite(engine: Any, *, durable: bool) -> None:
     synchronous = "FULL" if durable else "NORMAL"
 
     def connect(connection: sqlite3.Connection, _record: object) -> None:
         # The driver's own transaction handling would begin too late; see ``begin``.
         connection.isolation_level = None
-        connection.execute("PRAGMA journal_mode = WAL")
+        _enter_wal(connection)
         connection.execute(f"PRAGMA synchronous = {synchronous}")
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")

@@ -1,6 +1,7 @@
 """Hold transactions against their promises, on a real SQLite file."""
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -108,3 +109,17 @@ def test_database_that_can_not_be_opened_is_unavailable(tmp_path):
 
 def test_default_is_a_file_in_the_data_folder():
     assert default_url("things")({"SHOP_DATA_DIR": "/data"}) == "sqlite:////data/things.sqlite3"
+
+
+def test_new_file_can_be_opened_by_many_at_once(tmp_path):
+    def open_at_once(barrier, url):
+        database = Database(url)
+        barrier.wait()
+        database.check()
+        database.close()
+
+    with ThreadPoolExecutor(8) as pool:
+        for number in range(60):
+            barrier = threading.Barrier(8)
+            url = f"sqlite:///{tmp_path}/{number}.sqlite3"
+            list(pool.map(open_at_once, [barrier] * 8, [url] * 8))
