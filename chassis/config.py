@@ -175,11 +175,18 @@ class ServiceConfig(Settings):
     breaker_open_seconds: float = seconds(
         "BREAKER_OPEN_SECONDS", default=5.0, doc="first open time of a breaker"
     )
+    crash_point: str = setting(
+        "CRASH_POINT", default="", doc="where a test has the process die; production refuses it"
+    )
 
     @property
     def production(self) -> bool:
         """Tell whether the strict rules of production hold."""
         return self.environment == "production"
+
+    def problems(self) -> list[str]:
+        """Refuse to die on purpose in production."""
+        return ["CRASH_POINT: only for tests"] if self.production and self.crash_point else []
 
     def client_secret(self) -> Secret:
         """Read this service's own client secret, empty when there is none."""

@@ -5,8 +5,8 @@ from typing import Any
 from flask import Flask, Response, request
 from werkzeug.routing import BaseConverter
 
+from chassis import crash, tracing
 from chassis import logging as chassis_logging
-from chassis import tracing
 from chassis.clock import Clock, SystemClock
 from chassis.config import ServiceConfig
 from chassis.errors import CrossSiteRequest
@@ -53,6 +53,7 @@ def create_flask(
     """
     clock = clock or SystemClock()
     chassis_logging.configure(config)
+    crash.arm(config.crash_point)
     app = Flask(import_name, static_folder=None)
     app.config.update(MAX_CONTENT_LENGTH=MAX_BODY_BYTES, SERVICE_CONFIG=config)
     app.json.sort_keys = False  # type: ignore[attr-defined]

@@ -2,6 +2,7 @@
 
 from flask import Flask
 
+from chassis.background import Background
 from chassis.clock import Clock, SystemClock
 from chassis.inbound.api import Api
 from chassis.inbound.app import create_flask
@@ -28,8 +29,10 @@ def create_app(
     add_readiness_check(app, "database", database.check)
     shop = Shop(database, clients, clock)
     app.extensions["shop"] = shop
-    app.extensions["reconciler"] = reconciler.run_forever(
-        shop, config.reconcile_seconds, config.idempotency_seconds
+    app.extensions["background"] = Background(
+        "the reconciler",
+        lambda: reconciler.tidy(shop, config.idempotency_seconds),
+        config.reconcile_seconds,
     )
     api = Api(app, title="Orders")
     api.register_blueprint(routes.bp)

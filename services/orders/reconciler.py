@@ -5,7 +5,6 @@ same one.
 """
 
 import logging
-import threading
 
 from chassis.errors import ServiceError
 from chassis.storage import idempotency
@@ -33,23 +32,10 @@ def forget_answers(shop: Shop, life_seconds: float) -> None:
         idempotency.forget_older(session, IdempotencyRecord, shop.clock.now(), life_seconds)
 
 
-def run_forever(shop: Shop, pause_seconds: float, life_seconds: float) -> threading.Event:
-    """Reconcile and tidy up on a thread of its own until the returned event is set."""
-    stop = threading.Event()
-
-    def loop() -> None:
-        while not stop.wait(pause_seconds):
-            try:
-                reconcile(shop)
-                forget_answers(shop, life_seconds)
-            except ServiceError as error:
-                logger.warning("reconciling has to wait: %s", error)
-            except Exception:
-                # One order that can't be handled must not keep all others from being finished.
-                logger.exception("reconciling failed")
-
-    threading.Thread(target=loop, name="reconciler", daemon=True).start()
-    return stop
+def tidy(shop: Shop, life_seconds: float) -> None:
+    """Go on with what is left of orders, and forget old answers: the service's chore."""
+    reconcile(shop)
+    forget_answers(shop, life_seconds)
 
 
 def _reconcile_one(shop: Shop, order_id: str) -> bool:

@@ -46,7 +46,7 @@ def app(tmp_path, mint, products, payments, monkeypatch):
     clients = Clients(key_set=mint, products=products, payments=payments)
     app = create_app(Config.from_environ(environ), clients=clients)
     yield app
-    app.extensions["reconciler"].set()
+    app.extensions["background"].stop()
     app.extensions["shop"].database.close()
 
 
