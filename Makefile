@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test check lint format lock upgrade openapi footprint clean
+.PHONY: help run test check lint format lock upgrade openapi footprint bench clean
 
 python := .venv/bin/python
 for-running := @sh tools/environment requirements.txt
@@ -50,6 +50,10 @@ openapi: ## Write contracts/openapi/ from the services' code
 footprint: ## Start the shop, and print the memory of each process
 	$(for-running)
 	@$(python) -m tools.footprint
+
+bench: ## Print what a checkout costs; `make bench ARGS="--past 1000"` measures one past
+	$(for-running)
+	@$(python) -m tools.bench $(ARGS)
 
 clean: ## Remove .venv and all caches, but not the shop's data in var/
 	@rm -rf .venv .coverage htmlcov .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

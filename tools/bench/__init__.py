@@ -1,0 +1,1 @@
+"""Measure what the shop costs, with the shop's own processes."""
