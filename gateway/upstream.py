@@ -13,7 +13,7 @@ from chassis.clock import Clock
 from chassis.errors import BadUpstream, DeadlineExceeded, ServiceError
 from chassis.inbound.problems import MEDIA_TYPE
 from chassis.outbound import deadline
-from chassis.outbound.breaker import BreakerPolicy, CircuitBreakerGuard
+from chassis.outbound.breaker import BreakerPolicy, CircuitBreakerGuard, Outcome
 from chassis.outbound.bulkhead import Bulkhead
 from chassis.outbound.deadline import Deadline
 from chassis.outbound.retry import RetryBudget, RetryPolicy
@@ -110,12 +110,13 @@ class Upstream:
                 # A client in a hurry proves nothing about the service, and must not be able to
                 # open the breaker for everybody else.
                 if not isinstance(error, DeadlineExceeded) or patience >= slow_seconds:
-                    permit.failure()
+                    permit.outcome = Outcome.FAILED
                 raise
             if reply.status >= 400:
-                permit.neutral()
+                permit.outcome = Outcome.NEUTRAL
             else:
-                permit.success(slow=time.monotonic() - started >= slow_seconds)
+                slow = time.monotonic() - started >= slow_seconds
+                permit.outcome = Outcome.SLOW if slow else Outcome.SUCCEEDED
             return reply
 
 

@@ -23,7 +23,7 @@ from chassis import tracing
 from chassis.clock import Clock, SystemClock
 from chassis.errors import BadUpstream, DeadlineExceeded, ServiceError, Unavailable
 from chassis.outbound import deadline
-from chassis.outbound.breaker import BreakerPolicy, CircuitBreakerGuard
+from chassis.outbound.breaker import BreakerPolicy, CircuitBreakerGuard, Outcome
 from chassis.outbound.bulkhead import Bulkhead
 from chassis.outbound.deadline import Deadline
 from chassis.outbound.retry import ConnectionLost, NotSent, RetryBudget, RetryPolicy
@@ -195,12 +195,13 @@ class ServiceClient:
                 # A caller in a hurry proves nothing about the callee, and must not be able to open
                 # the breaker for everybody else.
                 if not isinstance(error, DeadlineExceeded) or given >= seconds / 2:
-                    permit.failure()
+                    permit.outcome = Outcome.FAILED
                 raise
             if 400 <= answer.status < 500:
-                permit.neutral()
+                permit.outcome = Outcome.NEUTRAL
             else:
-                permit.success(slow=self._clock.monotonic() - started >= seconds / 2)
+                slow = self._clock.monotonic() - started >= seconds / 2
+                permit.outcome = Outcome.SLOW if slow else Outcome.SUCCEEDED
             return answer
 
 

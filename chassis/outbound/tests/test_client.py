@@ -11,7 +11,7 @@ from urllib3.exceptions import MaxRetryError, NewConnectionError, ProtocolError
 from chassis import tracing
 from chassis.errors import BadUpstream, DeadlineExceeded, ServiceError, Unavailable
 from chassis.outbound import deadline
-from chassis.outbound.breaker import BreakerPolicy, BreakerState, CircuitOpen
+from chassis.outbound.breaker import BreakerPolicy, BreakerState, CircuitOpen, Outcome
 from chassis.outbound.bulkhead import BulkheadFull
 from chassis.outbound.client import Answer, ServiceClient
 from chassis.outbound.deadline import HEADER
@@ -413,7 +413,7 @@ def test_three_of_fifty_threads_try_a_neighbour_that_may_be_back(connect, clock)
     transport = HeldTransport((200, {}, {}))
     client = connect(transport=transport, clock=clock, max_concurrent=50)
     for _ in range(5):
-        client.breaker.acquire().failure()
+        client.breaker.settle(client.breaker.acquire(), Outcome.FAILED)
     clock.advance(6)
 
     with ThreadPoolExecutor(50) as pool:
