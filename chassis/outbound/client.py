@@ -1,4 +1,4 @@
-"""Call another service over HTTP with breaker, bulkhead, deadline and retry budget around it.
+"""Call another service over HTTP, with all the care of :mod:`chassis.outbound.caller`.
 
 A call ends in one of three ways: an :class:`Answer` (2xx, 3xx, 4xx), an error that says whether
 the neighbour was out of reach (``Unavailable``), late (``DeadlineExceeded``) or talking rubbish
@@ -8,9 +8,7 @@ Redirects are returned, not followed, and cookies are dropped.
 """
 
 import json
-import logging
 import re
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, TypedDict, Unpack
@@ -20,18 +18,14 @@ from requests import PreparedRequest, Request, Response
 from requests.adapters import BaseAdapter
 
 from chassis import tracing
-from chassis.clock import Clock, SystemClock
-from chassis.errors import BadUpstream, DeadlineExceeded, ServiceError, Unavailable
+from chassis.clock import Clock
+from chassis.errors import BadUpstream, DeadlineExceeded, Unavailable
 from chassis.outbound import deadline
-from chassis.outbound.breaker import BreakerPolicy, CircuitBreakerGuard, Outcome
-from chassis.outbound.bulkhead import Bulkhead
-from chassis.outbound.deadline import Deadline
-from chassis.outbound.retry import ConnectionLost, NotSent, RetryBudget, RetryPolicy
+from chassis.outbound.breaker import BreakerPolicy
+from chassis.outbound.caller import Caller, Timeouts
 from chassis.outbound.transport import exchange, open_session
 
 _PATH = re.compile(r"(/(?!/)[\w.~!$&'()*+,;=:@%/-]*)(\?[\w.~!$&'()*+,;=:@%/?-]*)?", re.ASCII)
-
-logger = logging.getLogger(__name__)
 
 
 class TokenSource(Protocol):
@@ -80,7 +74,6 @@ class ServiceClient:
         *,
         clock: Clock | None = None,
         policy: BreakerPolicy | None = None,
-        retry: RetryPolicy | None = None,
         max_concurrent: int = 32,
         tokens: TokenSource | None = None,
         connect_timeout: float = 0.25,
@@ -94,7 +87,6 @@ class ServiceClient:
             base_url: scheme, host, and perhaps a path that all others go under.
             clock: the time, except for the waiting of sockets.
             policy: when the breaker opens.
-            retry: what is tried twice; the budget is a tenth of the calls.
             max_concurrent: calls at once.  Below the number of threads it sheds load, and keeps
                 the other threads free of this neighbour.
             tokens: who this service says it is; without it calls are anonymous.
@@ -103,13 +95,9 @@ class ServiceClient:
                 slow.
             transport: takes the place of the network in tests.
         """
-        self.name = name
-        self.breaker = CircuitBreakerGuard(name, policy, clock=clock)
-        self.bulkhead = Bulkhead(name, max_concurrent)
+        self.caller = Caller(name, policy, max_concurrent=max_concurrent, clock=clock)
         self._base_url = base_url.rstrip("/")
-        self._clock = clock or SystemClock()
-        self._retry = retry or RetryPolicy()
-        self._budget = RetryBudget(clock=clock)
+        self._clock = clock
         self._tokens = tokens
         self._connect_timeout = connect_timeout
         self._read_timeout = read_timeout
@@ -166,43 +154,16 @@ class ServiceClient:
         return answer
 
     def _call(self, request: PreparedRequest, seconds: float) -> Answer:
-        ends = deadline.within(self._connect_timeout + seconds, self._clock)
-        self._budget.record_call()
-        try:
-            return self._attempt(request, seconds, ends)
-        except (NotSent, ConnectionLost) as failure:
-            has_key = "Idempotency-Key" in request.headers
-            pause = self._retry.pause_seconds()
-            if (
-                not self._retry.allows(failure, request.method or "", has_key=has_key)
-                or pause >= ends.remaining()
-                or not self._budget.withdraw()
-            ):
-                raise
-        time.sleep(pause)
-        return self._attempt(request, seconds, ends)
+        times = Timeouts(seconds, self._connect_timeout + seconds, slow_seconds=seconds / 2)
+        ends = deadline.within(times.total_seconds, self._clock)
 
-    def _attempt(self, request: PreparedRequest, seconds: float, ends: Deadline) -> Answer:
-        given = ends.clamp(seconds)
-        request.headers[deadline.HEADER] = ends.header_value()
-        with self.bulkhead, self.breaker.acquire() as permit:
-            started = self._clock.monotonic()
-            try:
-                timeout = (min(self._connect_timeout, given), given)
-                answer = _read(exchange(self._session, request, timeout))
-            except ServiceError as error:
-                logger.warning("%s to %s failed: %r", request.method, self.name, error)
-                # A caller in a hurry proves nothing about the callee, and must not be able to open
-                # the breaker for everybody else.
-                if not isinstance(error, DeadlineExceeded) or given >= seconds / 2:
-                    permit.outcome = Outcome.FAILED
-                raise
-            if 400 <= answer.status < 500:
-                permit.outcome = Outcome.NEUTRAL
-            else:
-                slow = self._clock.monotonic() - started >= seconds / 2
-                permit.outcome = Outcome.SLOW if slow else Outcome.SUCCEEDED
-            return answer
+        def send(patience: float) -> Answer:
+            request.headers[deadline.HEADER] = ends.header_value()
+            timeout = (min(self._connect_timeout, patience), patience)
+            return _read(exchange(self._session, request, timeout))
+
+        has_key = "Idempotency-Key" in request.headers
+        return self.caller.call(send, ends, times, method=request.method or "", has_key=has_key)
 
 
 def _read(response: Response) -> Answer:
