@@ -11,7 +11,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol, TypedDict, Unpack
+from typing import Any, Protocol
 from urllib.parse import unquote
 
 from requests import PreparedRequest, Request, Response
@@ -42,17 +42,6 @@ class TokenSource(Protocol):
     def reject(self, token: str) -> bool:
         """Hear that a callee refused the token; tell whether asking again may give a better one."""
         ...
-
-
-class CallOptions(TypedDict, total=False):
-    """Name what a call may be given besides its method and path."""
-
-    json: Any
-    """The body."""
-    timeout_seconds: float
-    """Replaces the ``read_timeout`` of the client."""
-    idempotency_key: str
-    """Lets the callee recognise a repetition."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,22 +89,28 @@ class ServiceClient:
         self._clock = clock
         self._tokens = tokens
         self._connect_timeout = connect_timeout
-        self._read_timeout = read_timeout
+        self._times = Timeouts(read_timeout, connect_timeout + read_timeout, read_timeout / 2)
         self._session = open_session(max_concurrent, transport)
 
-    def get(self, path: str, **options: Unpack[CallOptions]) -> Answer:
+    def get(self, path: str) -> Answer:
         """Fetch something; see :meth:`request`."""
-        return self.request("GET", path, **options)
+        return self.request("GET", path)
 
-    def post(self, path: str, **options: Unpack[CallOptions]) -> Answer:
+    def post(self, path: str, *, json: Any = None, idempotency_key: str = "") -> Answer:
         """Have something done; see :meth:`request`."""
-        return self.request("POST", path, **options)
+        return self.request("POST", path, json=json, idempotency_key=idempotency_key)
 
-    def request(self, method: str, path: str, **options: Unpack[CallOptions]) -> Answer:
+    def request(
+        self, method: str, path: str, *, json: Any = None, idempotency_key: str = ""
+    ) -> Answer:
         """Make one call, and at most one retry of what is safe to repeat.
 
-        ``path`` begins with one slash, has no dot segments, and may end in a query; both are
-        percent-encoded.
+        Args:
+            method: the HTTP method.
+            path: begins with one slash, has no dot segments, and may end in a query; both are
+                percent-encoded.
+            json: the body.
+            idempotency_key: lets the callee recognise a repetition.
 
         Raises:
             Unavailable: no connection, a lost one, 503, an open breaker or a full bulkhead.
@@ -127,43 +122,39 @@ class ServiceClient:
         if not parts or {".", ".."} & set(unquote(parts[1]).split("/")):
             raise ValueError(f"{path!r} is no plain path below the base address")
         headers = tracing.outgoing_headers()
-        if key := options.get("idempotency_key"):
-            headers["Idempotency-Key"] = key
+        if idempotency_key:
+            headers["Idempotency-Key"] = idempotency_key
         prepared = self._session.prepare_request(
-            Request(method, self._base_url + path, headers=headers, json=options.get("json"))
+            Request(method, self._base_url + path, headers=headers, json=json)
         )
-        seconds = options.get("timeout_seconds", self._read_timeout)
         if self._tokens is None:
-            return self._call(prepared, seconds)
-        return self._call_identified(prepared, seconds, self._tokens)
+            return self._call(prepared)
+        return self._call_identified(prepared, self._tokens)
 
     def close(self) -> None:
         """Close the kept connections."""
         self._session.close()
 
-    def _call_identified(
-        self, request: PreparedRequest, seconds: float, tokens: TokenSource
-    ) -> Answer:
+    def _call_identified(self, request: PreparedRequest, tokens: TokenSource) -> Answer:
         token = tokens.bearer()
         request.headers["Authorization"] = f"Bearer {token}"
-        answer = self._call(request, seconds)
+        answer = self._call(request)
         if answer.status == 401 and tokens.reject(token):
             # The issuer may have new keys; the callee has done nothing yet, whatever the method.
             request.headers["Authorization"] = f"Bearer {tokens.bearer()}"
-            answer = self._call(request, seconds)
+            answer = self._call(request)
         return answer
 
-    def _call(self, request: PreparedRequest, seconds: float) -> Answer:
-        times = Timeouts(seconds, self._connect_timeout + seconds, slow_seconds=seconds / 2)
-        ends = deadline.within(times.total_seconds, self._clock)
+    def _call(self, request: PreparedRequest) -> Answer:
+        ends = deadline.within(self._times.total_seconds, self._clock)
 
         def send(patience: float) -> Answer:
             request.headers[deadline.HEADER] = ends.header_value()
             timeout = (min(self._connect_timeout, patience), patience)
             return _read(exchange(self._session, request, timeout))
 
-        has_key = "Idempotency-Key" in request.headers
-        return self.caller.call(send, ends, times, method=request.method or "", has_key=has_key)
+        method, has_key = request.method or "", "Idempotency-Key" in request.headers
+        return self.caller.call(send, ends, self._times, method=method, has_key=has_key)
 
 
 def _read(response: Response) -> Answer:

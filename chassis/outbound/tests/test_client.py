@@ -101,7 +101,7 @@ def test_own_timeout_limits_a_longer_deadline(connect, arrive):
     transport = ScriptedTransport((200, {}, {}))
     arrive(60_000)
 
-    connect(transport=transport, connect_timeout=0.25).get("/thing", timeout_seconds=1)
+    connect(transport=transport, connect_timeout=0.25, read_timeout=1.0).get("/thing")
 
     assert int(transport.requests[0][HEADER]) < 1250
 
