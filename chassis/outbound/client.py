@@ -23,9 +23,10 @@ from chassis.errors import BadUpstream, DeadlineExceeded, Unavailable
 from chassis.outbound import deadline
 from chassis.outbound.breaker import BreakerPolicy
 from chassis.outbound.caller import Caller, Timeouts
-from chassis.outbound.transport import exchange, open_session
+from chassis.outbound.transport import exchange, open_transport
 
 _PATH = re.compile(r"(/(?!/)[\w.~!$&'()*+,;=:@%/-]*)(\?[\w.~!$&'()*+,;=:@%/?-]*)?", re.ASCII)
+FIXED_HEADERS = {"Accept": "application/json", "Accept-Encoding": "identity"}
 
 
 class TokenSource(Protocol):
@@ -90,7 +91,7 @@ class ServiceClient:
         self._tokens = tokens
         self._connect_timeout = connect_timeout
         self._times = Timeouts(read_timeout, connect_timeout + read_timeout, read_timeout / 2)
-        self._session = open_session(max_concurrent, transport)
+        self._transport = transport or open_transport(max_concurrent)
 
     def get(self, path: str) -> Answer:
         """Fetch something; see :meth:`request`."""
@@ -121,19 +122,17 @@ class ServiceClient:
         parts = _PATH.fullmatch(path)
         if not parts or {".", ".."} & set(unquote(parts[1]).split("/")):
             raise ValueError(f"{path!r} is no plain path below the base address")
-        headers = tracing.outgoing_headers()
+        headers = {**FIXED_HEADERS, **tracing.outgoing_headers()}
         if idempotency_key:
             headers["Idempotency-Key"] = idempotency_key
-        prepared = self._session.prepare_request(
-            Request(method, self._base_url + path, headers=headers, json=json)
-        )
+        prepared = Request(method, self._base_url + path, headers=headers, json=json).prepare()
         if self._tokens is None:
             return self._call(prepared)
         return self._call_identified(prepared, self._tokens)
 
     def close(self) -> None:
         """Close the kept connections."""
-        self._session.close()
+        self._transport.close()
 
     def _call_identified(self, request: PreparedRequest, tokens: TokenSource) -> Answer:
         token = tokens.bearer()
@@ -151,7 +150,7 @@ class ServiceClient:
         def send(patience: float) -> Answer:
             request.headers[deadline.HEADER] = ends.header_value()
             timeout = (min(self._connect_timeout, patience), patience)
-            return _read(exchange(self._session, request, timeout))
+            return _read(exchange(self._transport, request, timeout))
 
         method, has_key = request.method or "", "Idempotency-Key" in request.headers
         return self.caller.call(send, ends, self._times, method=method, has_key=has_key)
