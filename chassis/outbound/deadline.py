@@ -39,20 +39,16 @@ class Deadline:
         """Return the seconds left, at least zero."""
         return max(0.0, self._at - self._clock.monotonic())
 
-    @property
-    def expired(self) -> bool:
-        """Tell whether nothing is left."""
-        return self.remaining() == 0.0
-
     def clamp(self, timeout_seconds: float) -> float:
         """Return the timeout, or what is left when that is less.
 
         Raises:
             DeadlineExceeded: when nothing is left, so that dead work is not begun.
         """
-        if self.expired:
+        remaining = self.remaining()
+        if not remaining:
             raise DeadlineExceeded
-        return min(timeout_seconds, self.remaining())
+        return min(timeout_seconds, remaining)
 
     def header_value(self) -> str:
         """Return whole milliseconds for the next hop, strictly fewer than are left here.
@@ -78,20 +74,13 @@ def parse_seconds(value: str | None) -> float | None:
     return milliseconds / 1000 if 1 <= milliseconds <= MAX_MILLISECONDS else None
 
 
-def begin(headers: Mapping[str, str], clock: Clock | None = None) -> Deadline | None:
+def begin(headers: Mapping[str, str], clock: Clock | None = None) -> None:
     """Take the deadline of an incoming request, or none, for all calls made while it is served.
 
     Replaces what an earlier request on this thread has left.
     """
     seconds = parse_seconds(headers.get(HEADER))
-    deadline = None if seconds is None else Deadline.after(seconds, clock)
-    _current.set(deadline)
-    return deadline
-
-
-def current() -> Deadline | None:
-    """Return the deadline of the request at hand, if it has one."""
-    return _current.get()
+    _current.set(None if seconds is None else Deadline.after(seconds, clock))
 
 
 def within(seconds: float, clock: Clock | None = None) -> Deadline:
