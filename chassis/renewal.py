@@ -14,6 +14,8 @@ from chassis.errors import Unavailable
 
 # How long to leave a source alone after it failed.
 RETRY_SECONDS = 1.0
+# What is refused so soon after it was fetched would not be better the next time.
+YOUNG_SECONDS = 5.0
 
 Value = TypeVar("Value")
 
@@ -62,15 +64,14 @@ class Renewed(Generic[Value]):
             threading.Thread(target=self._renew, name=self._name, daemon=True).start()
         return self._value
 
-    def reject(self, value: Value, young_seconds: float) -> bool:
-        """Drop what somebody has refused, unless a new one would be no better so soon.
+    def reject(self, value: Value) -> bool:
+        """Drop what somebody has refused, unless it is new; tell whether there may be a better one.
 
-        Returns:
-            whether asking again may give a better one.
+        It is called with what :meth:`get` has returned.
         """
         if value != self._value:
             return True
-        if self._clock.monotonic() - self._fetched_at < young_seconds:
+        if self._clock.monotonic() - self._fetched_at < YOUNG_SECONDS:
             return False
         self._due_at = self._usable_until = float("-inf")
         return True

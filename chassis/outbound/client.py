@@ -11,7 +11,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import unquote
 
 from requests import PreparedRequest, Request, Response
@@ -24,25 +24,10 @@ from chassis.outbound import deadline
 from chassis.outbound.breaker import BreakerPolicy
 from chassis.outbound.caller import Caller, Timeouts
 from chassis.outbound.transport import exchange, open_transport
+from chassis.renewal import Renewed
 
 _PATH = re.compile(r"(/(?!/)[\w.~!$&'()*+,;=:@%/-]*)(\?[\w.~!$&'()*+,;=:@%/?-]*)?", re.ASCII)
 FIXED_HEADERS = {"Accept": "application/json", "Accept-Encoding": "identity"}
-
-
-class TokenSource(Protocol):
-    """Give the token that this service identifies itself with."""
-
-    def bearer(self) -> str:
-        """Return a token that is good for now.
-
-        Raises:
-            ServiceError: when none can be had.
-        """
-        ...
-
-    def reject(self, token: str) -> bool:
-        """Hear that a callee refused the token; tell whether asking again may give a better one."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +50,7 @@ class ServiceClient:
         clock: Clock | None = None,
         policy: BreakerPolicy | None = None,
         max_concurrent: int = 32,
-        tokens: TokenSource | None = None,
+        tokens: Renewed[str] | None = None,
         connect_timeout: float = 0.25,
         read_timeout: float = 1.0,
         transport: BaseAdapter | None = None,
@@ -79,7 +64,7 @@ class ServiceClient:
             policy: when the breaker opens.
             max_concurrent: calls at once.  Below the number of threads it sheds load, and keeps
                 the other threads free of this neighbour.
-            tokens: who this service says it is; without it calls are anonymous.
+            tokens: with which this service identifies itself; without them calls are anonymous.
             connect_timeout: seconds until the connection stands.
             read_timeout: seconds from there until the answer is complete; half of it counts as
                 slow.
@@ -134,13 +119,13 @@ class ServiceClient:
         """Close the kept connections."""
         self._transport.close()
 
-    def _call_identified(self, request: PreparedRequest, tokens: TokenSource) -> Answer:
-        token = tokens.bearer()
+    def _call_identified(self, request: PreparedRequest, tokens: Renewed[str]) -> Answer:
+        token = tokens.get()
         request.headers["Authorization"] = f"Bearer {token}"
         answer = self._call(request)
         if answer.status == 401 and tokens.reject(token):
             # The issuer may have new keys; the callee has done nothing yet, whatever the method.
-            request.headers["Authorization"] = f"Bearer {tokens.bearer()}"
+            request.headers["Authorization"] = f"Bearer {tokens.get()}"
             answer = self._call(request)
         return answer
 

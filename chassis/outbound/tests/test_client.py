@@ -447,7 +447,7 @@ class FakeTokens:
         self._renewable = renewable
         self._number = 1
 
-    def bearer(self) -> str:
+    def get(self) -> str:
         return f"token-{self._number}"
 
     def reject(self, token: str) -> bool:
