@@ -7,6 +7,7 @@ old one outlives its source for a while.  Whoever comes when there is none waits
 import logging
 import threading
 from collections.abc import Callable
+from contextvars import Context
 from typing import Generic, TypeVar
 
 from chassis.clock import Clock, SystemClock
@@ -82,7 +83,8 @@ class Renewed(Generic[Value]):
             if self._clock.monotonic() < self._due_at:
                 return
             try:
-                self._value, fresh_seconds, usable_seconds = self._fetch()
+                # It is for everybody: the deadline of the caller at hand must not end it.
+                self._value, fresh_seconds, usable_seconds = Context().run(self._fetch)
             except Exception as error:  # noqa: BLE001 - whatever the source says, the old one stays.
                 logger.warning("the %s could not be renewed: %r", self._name, error)
                 self._due_at = self._clock.monotonic() + RETRY_SECONDS
