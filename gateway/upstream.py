@@ -67,7 +67,7 @@ class Upstream:
             BadUpstream: an answer that can't be passed on.
         """
         total = min(call.timeouts.total_seconds, call.seconds or float("inf"))
-        ends = Deadline.after(total, self._clock)
+        ends = Deadline(total, self._clock)
 
         def send(patience: float) -> Reply:
             request = call.encode(self._connections.host, ends)

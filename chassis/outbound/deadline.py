@@ -8,7 +8,6 @@ import math
 import re
 from collections.abc import Mapping
 from contextvars import ContextVar
-from typing import Self
 
 from chassis.clock import Clock, SystemClock
 from chassis.errors import DeadlineExceeded
@@ -24,16 +23,10 @@ class Deadline:
 
     __slots__ = ("_at", "_clock")
 
-    def __init__(self, at: float, clock: Clock) -> None:
-        """Pass at ``at``, in seconds of that clock; see :meth:`after`."""
-        self._at = at
-        self._clock = clock
-
-    @classmethod
-    def after(cls, seconds: float, clock: Clock | None = None) -> Self:
-        """Return the deadline that many seconds from now."""
-        clock = clock or SystemClock()
-        return cls(clock.monotonic() + seconds, clock)
+    def __init__(self, seconds: float, clock: Clock | None = None) -> None:
+        """Pass that many seconds from now."""
+        self._clock = clock or SystemClock()
+        self._at = self._clock.monotonic() + seconds
 
     def remaining(self) -> float:
         """Return the seconds left, at least zero."""
@@ -80,10 +73,10 @@ def begin(headers: Mapping[str, str], clock: Clock | None = None) -> None:
     Replaces what an earlier request on this thread has left.
     """
     seconds = parse_seconds(headers.get(HEADER))
-    _current.set(None if seconds is None else Deadline.after(seconds, clock))
+    _current.set(None if seconds is None else Deadline(seconds, clock))
 
 
 def within(seconds: float, clock: Clock | None = None) -> Deadline:
     """Return a deadline that many seconds from now, or the current one when that is sooner."""
     inherited = _current.get()
-    return Deadline.after(min(seconds, inherited.remaining()) if inherited else seconds, clock)
+    return Deadline(min(seconds, inherited.remaining()) if inherited else seconds, clock)

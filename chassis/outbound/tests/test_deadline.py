@@ -26,7 +26,7 @@ def test_anything_else_is_ignored(value):
 
 
 def test_timeout_is_cut_to_what_is_left(clock):
-    ends = Deadline.after(1, clock)
+    ends = Deadline(1, clock)
     clock.advance(0.75)
 
     assert ends.clamp(0.1) == 0.1
@@ -34,7 +34,7 @@ def test_timeout_is_cut_to_what_is_left(clock):
 
 
 def test_nothing_is_begun_after_the_deadline(clock):
-    ends = Deadline.after(1, clock)
+    ends = Deadline(1, clock)
     clock.advance(1)
 
     assert ends.remaining() == 0
@@ -54,7 +54,7 @@ def test_each_hop_gets_strictly_less_even_when_no_time_passes(clock):
 
 def test_last_millisecond_is_not_passed_on(clock):
     with pytest.raises(DeadlineExceeded):
-        Deadline.after(0.001, clock).header_value()
+        Deadline(0.001, clock).header_value()
 
 
 def test_call_inherits_the_sooner_deadline(clock):
