@@ -43,12 +43,10 @@ class FakeClock:
 class TokenMint:
     """Issue tokens that an application under test trusts, and play its key set."""
 
-    def __init__(self, *, issuer: str = "potion-shop", audience: str = "shop") -> None:
+    def __init__(self) -> None:
         """Make a key pair."""
         self.private_key = Ed25519PrivateKey.generate()
         self.key_id = "test-key"
-        self._issuer = issuer
-        self._audience = audience
         self._serial = itertools.count(1)
 
     def keys(self) -> Keys:
@@ -64,7 +62,7 @@ class TokenMint:
     def claims(self, subject: str, **changes: Any) -> dict[str, Any]:
         """Return good claims with changes; a change to None removes the claim."""
         now = int(datetime.now(UTC).timestamp())
-        name = {"iss": self._issuer, "aud": self._audience, "jti": f"test-{next(self._serial)}"}
+        name = {"iss": "potion-shop", "aud": "shop", "jti": f"test-{next(self._serial)}"}
         good = {**name, "iat": now, "exp": now + 600, "sub": subject, "roles": []}
         return {name: value for name, value in {**good, **changes}.items() if value is not None}
 

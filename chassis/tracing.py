@@ -18,17 +18,14 @@ _TRACEPARENT = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})", re.
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """Name one request and its place in a distributed trace."""
+    """Name one request and its place in a distributed trace.
+
+    ``traceparent`` is the header value that names this request's span as the parent of others.
+    """
 
     request_id: str
     trace_id: str
-    span_id: str
-    flags: str = "01"
-
-    @property
-    def traceparent(self) -> str:
-        """Return the header value that names this span as the parent."""
-        return f"00-{self.trace_id}-{self.span_id}-{self.flags}"
+    traceparent: str
 
 
 _current: ContextVar[Trace | None] = ContextVar("trace", default=None)
@@ -41,7 +38,7 @@ def begin(headers: Mapping[str, str]) -> Trace:
         request_id = secrets.token_hex(16)
     parent = _TRACEPARENT.fullmatch(headers.get("traceparent", ""))
     trace_id, flags = (parent[1], parent[3]) if parent else (secrets.token_hex(16), "01")
-    trace = Trace(request_id, trace_id, secrets.token_hex(8), flags)
+    trace = Trace(request_id, trace_id, f"00-{trace_id}-{secrets.token_hex(8)}-{flags}")
     _current.set(trace)
     return trace
 

@@ -44,8 +44,8 @@ def status() -> Response:
     """Tell how the gateway finds each service, without asking it."""
     upstreams: Mapping[str, Upstream] = current_app.extensions["upstreams"]
     services = {
-        name: {"breaker": upstream.breaker.state, "in_flight": upstream.bulkhead.in_flight}
-        for name, upstream in upstreams.items()
+        name: {"breaker": it.caller.breaker.state, "in_flight": it.caller.bulkhead.in_flight}
+        for name, it in upstreams.items()
     }
     return jsonify(services=services)
 

@@ -10,6 +10,7 @@ from enum import Enum, auto
 from typing import Final
 
 from chassis.errors import NotFound
+from chassis.outbound.caller import Timeouts
 from gateway.errors import MethodNotAllowed
 
 GATEWAY: Final = "gateway"
@@ -27,20 +28,6 @@ class Access(Enum):
     """The service that issues the credentials gets them as they came, and may set cookies."""
     LOCAL = auto()
     """Only clients on this machine may know that the page exists."""
-
-
-@dataclass(frozen=True, slots=True)
-class Timeouts:
-    """Bound an exchange with a service.
-
-    :param read_seconds: longest wait for the next piece of the answer.
-    :param total_seconds: from the first attempt to the last byte, a retry included.
-    :param slow_seconds: what takes longer counts as slow for the circuit breaker.
-    """
-
-    read_seconds: float
-    total_seconds: float
-    slow_seconds: float
 
 
 NORMAL: Final = Timeouts(read_seconds=1.0, total_seconds=3.0, slow_seconds=0.5)

@@ -1,7 +1,6 @@
-"""Ask a service behind the gateway, with a circuit breaker, a bulkhead and a deadline around it.
+"""Ask a service behind the gateway, with all the care of :mod:`chassis.outbound.caller`.
 
-The same rules as :class:`chassis.outbound.client.ServiceClient`, around a leaner client, and with
-answers passed through as they are.
+Unlike between services, the client is lean, and answers are passed through as they are.
 """
 
 import json
@@ -10,15 +9,14 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from chassis.clock import Clock
-from chassis.errors import BadUpstream, DeadlineExceeded, ServiceError
+from chassis.errors import BadUpstream
 from chassis.inbound.problems import MEDIA_TYPE
 from chassis.outbound import deadline
-from chassis.outbound.breaker import BreakerPolicy, CircuitBreakerGuard
-from chassis.outbound.bulkhead import Bulkhead
+from chassis.outbound.breaker import BreakerPolicy
+from chassis.outbound.caller import Caller, Timeouts
 from chassis.outbound.deadline import Deadline
-from chassis.outbound.retry import RetryBudget, RetryPolicy
 from gateway.headers import Headers
-from gateway.routes import NORMAL, Timeouts
+from gateway.routes import NORMAL
 from gateway.wire import Connections, Reply
 
 # What a service may say of itself or of its own neighbours, if it explains itself.
@@ -56,12 +54,9 @@ class Upstream:
         self, name: str, base_url: str, policy: BreakerPolicy, max_concurrent: int, clock: Clock
     ) -> None:
         """Open no connection yet."""
-        self.breaker = CircuitBreakerGuard(name, policy, clock=clock)
-        self.bulkhead = Bulkhead(name, max_concurrent)
+        self.caller = Caller(name, policy, max_concurrent=max_concurrent, clock=clock)
         self._clock = clock
         self._connections = Connections(base_url)
-        self._retry = RetryPolicy()
-        self._budget = RetryBudget(clock=clock)
 
     def ask(self, call: Call) -> Reply:
         """Return the service's answer, after at most one retry of what is safe to repeat.
@@ -72,18 +67,18 @@ class Upstream:
             BadUpstream: an answer that can't be passed on.
         """
         total = min(call.timeouts.total_seconds, call.seconds or float("inf"))
-        ends = Deadline.after(total, self._clock)
-        self._budget.record_call()
-        try:
-            return self._attempt(call, ends)
-        except ServiceError as failure:
-            has_key = any(name == "Idempotency-Key" for name, _ in call.headers)
-            may = self._retry.allows(failure, call.method, has_key=has_key)
-            pause = self._retry.pause_seconds()
-            if not may or pause >= ends.remaining() or not self._budget.withdraw():
-                raise
-        time.sleep(pause)
-        return self._attempt(call, ends)
+        ends = Deadline(total, self._clock)
+
+        def send(patience: float) -> Reply:
+            request = call.encode(self._connections.host, ends)
+            over = time.monotonic() + ends.remaining()
+            reply = self._connections.exchange(call.method, request, patience, over)
+            _check(reply)
+            return reply
+
+        # A read is repeated without a key, and most requests are reads.
+        has_key = call.method != "GET" and "Idempotency-Key" in dict(call.headers)
+        return self.caller.call(send, ends, call.timeouts, method=call.method, has_key=has_key)
 
     def fetch_json(self, path: str) -> dict[str, Any]:
         """Return a JSON object of the service, for the gateway itself.
@@ -96,27 +91,6 @@ class Upstream:
         if not isinstance(document, dict):
             raise BadUpstream
         return document
-
-    def _attempt(self, call: Call, ends: Deadline) -> Reply:
-        patience, slow_seconds = ends.clamp(call.timeouts.read_seconds), call.timeouts.slow_seconds
-        request = call.encode(self._connections.host, ends)
-        with self.bulkhead, self.breaker.acquire() as permit:
-            started = time.monotonic()
-            try:
-                over = started + ends.remaining()
-                reply = self._connections.exchange(call.method, request, patience, over)
-                _check(reply)
-            except ServiceError as error:
-                # A client in a hurry proves nothing about the service, and must not be able to
-                # open the breaker for everybody else.
-                if not isinstance(error, DeadlineExceeded) or patience >= slow_seconds:
-                    permit.failure()
-                raise
-            if reply.status >= 400:
-                permit.neutral()
-            else:
-                permit.success(slow=time.monotonic() - started >= slow_seconds)
-            return reply
 
 
 def _check(reply: Reply) -> None:

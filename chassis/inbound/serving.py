@@ -54,7 +54,6 @@ bind = [f"{f'[{_config.host}]' if ':' in _config.host else _config.host}:{_confi
 workers = 1
 worker_class = "gthread"
 threads = _config.threads
-worker_connections = 1000
 # Longer than the 60 s after which pooled clients drop an idle connection, so that they close first.
 keepalive = 65
 # Kubernetes, platforms and the launcher kill 10 s after the signal or later.

@@ -11,7 +11,7 @@ rates over a window, a limit on trial calls, growing open times, and a monotonic
 
     with guard.acquire() as permit:  # raises CircuitOpen
         answer = ...
-        permit.success(slow=took > 0.5)
+        permit.outcome = Outcome.SUCCEEDED
 
 This module does no I/O, and does not decide what counts as a failure.
 """
@@ -22,7 +22,6 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
 from enum import StrEnum
 from typing import Self
 
@@ -50,7 +49,13 @@ class BreakerState(StrEnum):
 
 
 class Outcome(StrEnum):
-    """Name what a call can tell about the callee."""
+    """Name what a call can tell about the callee.
+
+    SUCCEEDED and SLOW gave a usable answer, in time or late; FAILED gave none.  NEUTRAL is a
+    refusal on business grounds (4xx), which neither trips nor heals; as a trial it is a good one,
+    for it proves that the callee works.  RELEASED tells nothing: no call was made, or its caller
+    gave up.
+    """
 
     SUCCEEDED = "succeeded"
     SLOW = "slow"
@@ -93,58 +98,29 @@ class BreakerPolicy:
     trial_timeout_seconds: float = 10.0
 
 
-@dataclass(frozen=True, slots=True)
-class Transition:
-    """Record a change of state for the status page; ``at`` is wall time, for people to read."""
-
-    at: datetime
-    old: BreakerState
-    new: BreakerState
-    reason: str
-
-
 Listener = Callable[[str, BreakerState, BreakerState, str], None]
 """Hear of (guard name, old, new, reason), under the guard's lock: be quick and raise nothing."""
 
 
 class Permit:
-    """Allow one call, and take its outcome; the first report counts, later ones do nothing.
+    """Allow one call; the ``with`` block sets its ``outcome``, which is reported at the end.
 
-    Leaving the ``with`` block without a report releases the permit.
+    Without one, the permit is given back.
     """
 
-    __slots__ = ("_guard", "generation", "settled")
+    __slots__ = ("_guard", "generation", "outcome")
 
     def __init__(self, guard: "CircuitBreakerGuard", generation: int) -> None:
         """Belong to a generation: outcomes of calls begun before a change of state do not count."""
         self._guard = guard
         self.generation = generation
-        self.settled = False
-
-    def success(self, *, slow: bool = False) -> None:
-        """Report a usable answer; a slow one counts towards the slow rate."""
-        self._guard.settle(self, Outcome.SLOW if slow else Outcome.SUCCEEDED)
-
-    def failure(self) -> None:
-        """Report that no usable answer came."""
-        self._guard.settle(self, Outcome.FAILED)
-
-    def neutral(self) -> None:
-        """Report a refusal on business grounds (4xx), which neither trips nor heals.
-
-        As a trial it is a good one, for it proves that the callee works.
-        """
-        self._guard.settle(self, Outcome.NEUTRAL)
-
-    def release(self) -> None:
-        """Give the permit back without an outcome: no call was made, or its caller gave up."""
-        self._guard.settle(self, Outcome.RELEASED)
+        self.outcome = Outcome.RELEASED
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_error: object) -> None:
-        self.release()
+        self._guard.settle(self, self.outcome)
 
 
 class _ReportedFailure(Exception):
@@ -178,7 +154,6 @@ class CircuitBreakerGuard:
         # Reentrant, so that a listener may look at the guard.
         self._lock = threading.RLock()
         self._listeners: list[Listener] = []
-        self._history: deque[Transition] = deque(maxlen=20)
         self._window: deque[Outcome] = deque(maxlen=self.policy.window)
         self._state = BreakerState.CLOSED
         self._generation = 0
@@ -196,12 +171,6 @@ class CircuitBreakerGuard:
     def state(self) -> BreakerState:
         """Return the state; an open breaker turns half-open when the next call asks."""
         return self._state
-
-    @property
-    def history(self) -> tuple[Transition, ...]:
-        """Return the latest transitions, oldest first."""
-        with self._lock:
-            return tuple(self._history)
 
     @property
     def window(self) -> tuple[Outcome, ...]:
@@ -232,9 +201,6 @@ class CircuitBreakerGuard:
     def settle(self, permit: Permit, outcome: Outcome) -> None:
         """Take the outcome of a call; permits do this for their holders."""
         with self._lock:
-            if permit.settled:
-                return
-            permit.settled = True
             if permit.generation != self._generation:
                 return
             if self._state is BreakerState.HALF_OPEN:
@@ -310,6 +276,5 @@ class CircuitBreakerGuard:
             self._open_seconds = 2 * self._open_seconds if again else self.policy.open_seconds
             varied = self._open_seconds * (1 + self.policy.jitter * (2 * self._random() - 1))
             self._open_until = self._clock.monotonic() + min(varied, self.policy.max_open_seconds)
-        self._history.append(Transition(self._clock.now(), old, new, reason))
         for listener in self._listeners:
             listener(self.name, old, new, reason)

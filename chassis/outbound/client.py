@@ -1,4 +1,4 @@
-"""Call another service over HTTP with breaker, bulkhead, deadline and retry budget around it.
+"""Call another service over HTTP, with all the care of :mod:`chassis.outbound.caller`.
 
 A call ends in one of three ways: an :class:`Answer` (2xx, 3xx, 4xx), an error that says whether
 the neighbour was out of reach (``Unavailable``), late (``DeadlineExceeded``) or talking rubbish
@@ -8,57 +8,26 @@ Redirects are returned, not followed, and cookies are dropped.
 """
 
 import json
-import logging
 import re
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol, TypedDict, Unpack
+from typing import Any
 from urllib.parse import unquote
 
 from requests import PreparedRequest, Request, Response
 from requests.adapters import BaseAdapter
 
 from chassis import tracing
-from chassis.clock import Clock, SystemClock
-from chassis.errors import BadUpstream, DeadlineExceeded, ServiceError, Unavailable
+from chassis.clock import Clock
+from chassis.errors import BadUpstream, DeadlineExceeded, Unavailable
 from chassis.outbound import deadline
-from chassis.outbound.breaker import BreakerPolicy, CircuitBreakerGuard
-from chassis.outbound.bulkhead import Bulkhead
-from chassis.outbound.deadline import Deadline
-from chassis.outbound.retry import ConnectionLost, NotSent, RetryBudget, RetryPolicy
-from chassis.outbound.transport import exchange, open_session
+from chassis.outbound.breaker import BreakerPolicy
+from chassis.outbound.caller import Caller, Timeouts
+from chassis.outbound.transport import exchange, open_transport
+from chassis.renewal import Renewed
 
 _PATH = re.compile(r"(/(?!/)[\w.~!$&'()*+,;=:@%/-]*)(\?[\w.~!$&'()*+,;=:@%/?-]*)?", re.ASCII)
-
-logger = logging.getLogger(__name__)
-
-
-class TokenSource(Protocol):
-    """Give the token that this service identifies itself with."""
-
-    def bearer(self) -> str:
-        """Return a token that is good for now.
-
-        Raises:
-            ServiceError: when none can be had.
-        """
-        ...
-
-    def reject(self, token: str) -> bool:
-        """Hear that a callee refused the token; tell whether asking again may give a better one."""
-        ...
-
-
-class CallOptions(TypedDict, total=False):
-    """Name what a call may be given besides its method and path."""
-
-    json: Any
-    """The body."""
-    timeout_seconds: float
-    """Replaces the ``read_timeout`` of the client."""
-    idempotency_key: str
-    """Lets the callee recognise a repetition."""
+FIXED_HEADERS = {"Accept": "application/json", "Accept-Encoding": "identity"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +49,8 @@ class ServiceClient:
         *,
         clock: Clock | None = None,
         policy: BreakerPolicy | None = None,
-        retry: RetryPolicy | None = None,
         max_concurrent: int = 32,
-        tokens: TokenSource | None = None,
+        tokens: Renewed[str] | None = None,
         connect_timeout: float = 0.25,
         read_timeout: float = 1.0,
         transport: BaseAdapter | None = None,
@@ -94,40 +62,41 @@ class ServiceClient:
             base_url: scheme, host, and perhaps a path that all others go under.
             clock: the time, except for the waiting of sockets.
             policy: when the breaker opens.
-            retry: what is tried twice; the budget is a tenth of the calls.
             max_concurrent: calls at once.  Below the number of threads it sheds load, and keeps
                 the other threads free of this neighbour.
-            tokens: who this service says it is; without it calls are anonymous.
+            tokens: with which this service identifies itself; without them calls are anonymous.
             connect_timeout: seconds until the connection stands.
             read_timeout: seconds from there until the answer is complete; half of it counts as
                 slow.
             transport: takes the place of the network in tests.
         """
-        self.name = name
-        self.breaker = CircuitBreakerGuard(name, policy, clock=clock)
-        self.bulkhead = Bulkhead(name, max_concurrent)
+        self.caller = Caller(name, policy, max_concurrent=max_concurrent, clock=clock)
         self._base_url = base_url.rstrip("/")
-        self._clock = clock or SystemClock()
-        self._retry = retry or RetryPolicy()
-        self._budget = RetryBudget(clock=clock)
+        self._clock = clock
         self._tokens = tokens
         self._connect_timeout = connect_timeout
-        self._read_timeout = read_timeout
-        self._session = open_session(max_concurrent, transport)
+        self._times = Timeouts(read_timeout, connect_timeout + read_timeout, read_timeout / 2)
+        self._transport = transport or open_transport(max_concurrent)
 
-    def get(self, path: str, **options: Unpack[CallOptions]) -> Answer:
+    def get(self, path: str) -> Answer:
         """Fetch something; see :meth:`request`."""
-        return self.request("GET", path, **options)
+        return self.request("GET", path)
 
-    def post(self, path: str, **options: Unpack[CallOptions]) -> Answer:
+    def post(self, path: str, *, json: Any = None, idempotency_key: str = "") -> Answer:
         """Have something done; see :meth:`request`."""
-        return self.request("POST", path, **options)
+        return self.request("POST", path, json=json, idempotency_key=idempotency_key)
 
-    def request(self, method: str, path: str, **options: Unpack[CallOptions]) -> Answer:
+    def request(
+        self, method: str, path: str, *, json: Any = None, idempotency_key: str = ""
+    ) -> Answer:
         """Make one call, and at most one retry of what is safe to repeat.
 
-        ``path`` begins with one slash, has no dot segments, and may end in a query; both are
-        percent-encoded.
+        Args:
+            method: the HTTP method.
+            path: begins with one slash, has no dot segments, and may end in a query; both are
+                percent-encoded.
+            json: the body.
+            idempotency_key: lets the callee recognise a repetition.
 
         Raises:
             Unavailable: no connection, a lost one, 503, an open breaker or a full bulkhead.
@@ -138,70 +107,38 @@ class ServiceClient:
         parts = _PATH.fullmatch(path)
         if not parts or {".", ".."} & set(unquote(parts[1]).split("/")):
             raise ValueError(f"{path!r} is no plain path below the base address")
-        headers = tracing.outgoing_headers()
-        if key := options.get("idempotency_key"):
-            headers["Idempotency-Key"] = key
-        prepared = self._session.prepare_request(
-            Request(method, self._base_url + path, headers=headers, json=options.get("json"))
-        )
-        seconds = options.get("timeout_seconds", self._read_timeout)
+        headers = {**FIXED_HEADERS, **tracing.outgoing_headers()}
+        if idempotency_key:
+            headers["Idempotency-Key"] = idempotency_key
+        prepared = Request(method, self._base_url + path, headers=headers, json=json).prepare()
         if self._tokens is None:
-            return self._call(prepared, seconds)
-        return self._call_identified(prepared, seconds, self._tokens)
+            return self._call(prepared)
+        return self._call_identified(prepared, self._tokens)
 
     def close(self) -> None:
         """Close the kept connections."""
-        self._session.close()
+        self._transport.close()
 
-    def _call_identified(
-        self, request: PreparedRequest, seconds: float, tokens: TokenSource
-    ) -> Answer:
-        token = tokens.bearer()
+    def _call_identified(self, request: PreparedRequest, tokens: Renewed[str]) -> Answer:
+        token = tokens.get()
         request.headers["Authorization"] = f"Bearer {token}"
-        answer = self._call(request, seconds)
+        answer = self._call(request)
         if answer.status == 401 and tokens.reject(token):
             # The issuer may have new keys; the callee has done nothing yet, whatever the method.
-            request.headers["Authorization"] = f"Bearer {tokens.bearer()}"
-            answer = self._call(request, seconds)
+            request.headers["Authorization"] = f"Bearer {tokens.get()}"
+            answer = self._call(request)
         return answer
 
-    def _call(self, request: PreparedRequest, seconds: float) -> Answer:
-        ends = deadline.within(self._connect_timeout + seconds, self._clock)
-        self._budget.record_call()
-        try:
-            return self._attempt(request, seconds, ends)
-        except (NotSent, ConnectionLost) as failure:
-            has_key = "Idempotency-Key" in request.headers
-            pause = self._retry.pause_seconds()
-            if (
-                not self._retry.allows(failure, request.method or "", has_key=has_key)
-                or pause >= ends.remaining()
-                or not self._budget.withdraw()
-            ):
-                raise
-        time.sleep(pause)
-        return self._attempt(request, seconds, ends)
+    def _call(self, request: PreparedRequest) -> Answer:
+        ends = deadline.within(self._times.total_seconds, self._clock)
 
-    def _attempt(self, request: PreparedRequest, seconds: float, ends: Deadline) -> Answer:
-        given = ends.clamp(seconds)
-        request.headers[deadline.HEADER] = ends.header_value()
-        with self.bulkhead, self.breaker.acquire() as permit:
-            started = self._clock.monotonic()
-            try:
-                timeout = (min(self._connect_timeout, given), given)
-                answer = _read(exchange(self._session, request, timeout))
-            except ServiceError as error:
-                logger.warning("%s to %s failed: %r", request.method, self.name, error)
-                # A caller in a hurry proves nothing about the callee, and must not be able to open
-                # the breaker for everybody else.
-                if not isinstance(error, DeadlineExceeded) or given >= seconds / 2:
-                    permit.failure()
-                raise
-            if 400 <= answer.status < 500:
-                permit.neutral()
-            else:
-                permit.success(slow=self._clock.monotonic() - started >= seconds / 2)
-            return answer
+        def send(patience: float) -> Answer:
+            request.headers[deadline.HEADER] = ends.header_value()
+            timeout = (min(self._connect_timeout, patience), patience)
+            return _read(exchange(self._transport, request, timeout))
+
+        method, has_key = request.method or "", "Idempotency-Key" in request.headers
+        return self.caller.call(send, ends, self._times, method=method, has_key=has_key)
 
 
 def _read(response: Response) -> Answer:

@@ -8,7 +8,6 @@ import math
 import re
 from collections.abc import Mapping
 from contextvars import ContextVar
-from typing import Self
 
 from chassis.clock import Clock, SystemClock
 from chassis.errors import DeadlineExceeded
@@ -24,25 +23,14 @@ class Deadline:
 
     __slots__ = ("_at", "_clock")
 
-    def __init__(self, at: float, clock: Clock) -> None:
-        """Pass at ``at``, in seconds of that clock; see :meth:`after`."""
-        self._at = at
-        self._clock = clock
-
-    @classmethod
-    def after(cls, seconds: float, clock: Clock | None = None) -> Self:
-        """Return the deadline that many seconds from now."""
-        clock = clock or SystemClock()
-        return cls(clock.monotonic() + seconds, clock)
+    def __init__(self, seconds: float, clock: Clock | None = None) -> None:
+        """Pass that many seconds from now."""
+        self._clock = clock or SystemClock()
+        self._at = self._clock.monotonic() + seconds
 
     def remaining(self) -> float:
         """Return the seconds left, at least zero."""
         return max(0.0, self._at - self._clock.monotonic())
-
-    @property
-    def expired(self) -> bool:
-        """Tell whether nothing is left."""
-        return self.remaining() == 0.0
 
     def clamp(self, timeout_seconds: float) -> float:
         """Return the timeout, or what is left when that is less.
@@ -50,9 +38,10 @@ class Deadline:
         Raises:
             DeadlineExceeded: when nothing is left, so that dead work is not begun.
         """
-        if self.expired:
+        remaining = self.remaining()
+        if not remaining:
             raise DeadlineExceeded
-        return min(timeout_seconds, self.remaining())
+        return min(timeout_seconds, remaining)
 
     def header_value(self) -> str:
         """Return whole milliseconds for the next hop, strictly fewer than are left here.
@@ -78,23 +67,16 @@ def parse_seconds(value: str | None) -> float | None:
     return milliseconds / 1000 if 1 <= milliseconds <= MAX_MILLISECONDS else None
 
 
-def begin(headers: Mapping[str, str], clock: Clock | None = None) -> Deadline | None:
+def begin(headers: Mapping[str, str], clock: Clock | None = None) -> None:
     """Take the deadline of an incoming request, or none, for all calls made while it is served.
 
     Replaces what an earlier request on this thread has left.
     """
     seconds = parse_seconds(headers.get(HEADER))
-    deadline = None if seconds is None else Deadline.after(seconds, clock)
-    _current.set(deadline)
-    return deadline
-
-
-def current() -> Deadline | None:
-    """Return the deadline of the request at hand, if it has one."""
-    return _current.get()
+    _current.set(None if seconds is None else Deadline(seconds, clock))
 
 
 def within(seconds: float, clock: Clock | None = None) -> Deadline:
     """Return a deadline that many seconds from now, or the current one when that is sooner."""
     inherited = _current.get()
-    return Deadline.after(min(seconds, inherited.remaining()) if inherited else seconds, clock)
+    return Deadline(min(seconds, inherited.remaining()) if inherited else seconds, clock)

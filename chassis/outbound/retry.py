@@ -8,11 +8,14 @@ retries: an answer is never retried, even a 503, so that layers do not multiply.
 import random
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from chassis.clock import Clock, SystemClock
 from chassis.errors import ServiceError, Unavailable
 
+# Longest pause before the second attempt; the pause is drawn from zero to this.
+BACKOFF_SECONDS = 0.05
+# Retries that a call earns, and those that a second earns a caller who seldom calls.
+EARNED_BY_CALL = EARNED_BY_SECOND = 0.1
 # Good times save up this many retries, enough for the moment when a callee restarts.
 MAX_SAVED = 10.0
 
@@ -29,42 +32,27 @@ class ConnectionLost(Unavailable):
     """
 
 
-@dataclass(frozen=True, slots=True)
-class RetryPolicy:
-    """Allow at most one more attempt, of what is safe to repeat.
+def may_repeat(failure: ServiceError, method: str, *, has_key: bool) -> bool:
+    """Tell whether a failed attempt may be repeated.
 
-    :param backoff_seconds: longest pause before it; the pause is drawn from zero to this.
-    :param methods: methods that are safe to repeat whatever happened to the first attempt.  Others
-        are repeated only with an idempotency key and when nothing had been sent.
+    A read may, whatever became of it; anything else only with an idempotency key (``has_key``) and
+    when nothing had been sent.
     """
+    if method in {"GET", "HEAD"}:
+        return isinstance(failure, NotSent | ConnectionLost)
+    return has_key and isinstance(failure, NotSent)
 
-    backoff_seconds: float = 0.05
-    methods: frozenset[str] = frozenset({"GET", "HEAD"})
 
-    def allows(self, failure: ServiceError, method: str, *, has_key: bool) -> bool:
-        """Tell whether the failed attempt may be repeated."""
-        if method in self.methods:
-            return isinstance(failure, NotSent | ConnectionLost)
-        return has_key and isinstance(failure, NotSent)
-
-    def pause_seconds(self, random: Callable[[], float] = random.random) -> float:
-        """Return how long to wait before the second attempt; give up if the deadline is nearer."""
-        return self.backoff_seconds * random()
+def pause_seconds(random: Callable[[], float] = random.random) -> float:
+    """Return how long to wait before the second attempt; ``random`` gives numbers from 0 to 1."""
+    return BACKOFF_SECONDS * random()
 
 
 class RetryBudget:
-    """Keep retries to a share of the calls: a token bucket that calls fill and retries empty.
+    """Keep retries to a share of the calls: a token bucket that calls fill and retries empty."""
 
-    :param ratio: retries earned by each call.
-    :param minimum: retries earned by each second, for a caller who seldom calls.
-    """
-
-    def __init__(
-        self, ratio: float = 0.1, minimum: float = 0.1, *, clock: Clock | None = None
-    ) -> None:
+    def __init__(self, clock: Clock | None = None) -> None:
         """Start with two retries in hand."""
-        self._ratio = ratio
-        self._minimum = minimum
         self._clock = clock or SystemClock()
         self._lock = threading.Lock()
         self._saved = 2.0
@@ -74,7 +62,7 @@ class RetryBudget:
         """Earn the share of a retry that a call brings; retries are no calls."""
         with self._lock:
             now = self._clock.monotonic()
-            earned = self._ratio + self._minimum * (now - self._saved_at)
+            earned = EARNED_BY_CALL + EARNED_BY_SECOND * (now - self._saved_at)
             self._saved = min(MAX_SAVED, self._saved + earned)
             self._saved_at = now
 

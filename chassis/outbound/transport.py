@@ -11,7 +11,6 @@ import io
 import socket
 import time
 from http.client import HTTPException, HTTPResponse
-from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 
 import requests
@@ -94,29 +93,17 @@ class _BoundedAdapter(HTTPAdapter):
         self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _TLSPool}
 
 
-class _Session(requests.Session):
-    def get_redirect_target(self, _resp: requests.Response) -> None:
-        """Follow nothing; requests reads the body of a redirect even when told not to follow it."""
+def open_transport(pool_size: int) -> BaseAdapter:
+    """Return a transport that keeps up to ``pool_size`` connections, and nothing else.
 
-
-def open_session(pool_size: int, adapter: BaseAdapter | None = None) -> requests.Session:
-    """Return a session that keeps connections, and nothing else, from one call to the next.
-
-    An ``adapter`` takes the place of the network in tests.
+    It is the lower half of a ``requests`` session.  The upper half would keep one user's cookies
+    for the next user's call, follow redirects, and look for proxies and .netrc in the environment.
     """
-    session = _Session()
-    # Neither proxies nor .netrc of the environment; looking for them costs a quarter of a call.
-    session.trust_env = False
-    # A jar that takes cookies would send one user's on the next user's call.
-    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-    session.headers.update({"Accept": "application/json", "Accept-Encoding": "identity"})
-    for scheme in ("http://", "https://"):
-        session.mount(scheme, adapter or _BoundedAdapter(pool_maxsize=pool_size))
-    return session
+    return _BoundedAdapter(pool_maxsize=pool_size)
 
 
 def exchange(
-    session: requests.Session, request: requests.PreparedRequest, timeout: tuple[float, float]
+    transport: BaseAdapter, request: requests.PreparedRequest, timeout: tuple[float, float]
 ) -> requests.Response:
     """Send the request and return the answer with its body read.
 
@@ -129,7 +116,7 @@ def exchange(
         BadUpstream: when it broke off, was too large, encoded, or no HTTP.
     """
     try:
-        with session.send(request, timeout=timeout, stream=True) as response:
+        with transport.send(request, timeout=timeout, stream=True) as response:
             if "Content-Encoding" in response.headers:
                 raise BadUpstream("The answer is encoded though that was not asked for.")
             response.content  # noqa: B018 - reads the body and keeps it.

@@ -47,7 +47,7 @@ class Gateway:
                 connection.close()
 
     def state(self, service: str) -> str:
-        return str(self.upstreams[service].breaker.state)
+        return str(self.upstreams[service].caller.breaker.state)
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from chassis.outbound.retry import NotSent
 from gateway import wire
 from gateway.tests.conftest import SERVICES
 from gateway.tests.stub import Stub, answer, problem
@@ -266,7 +267,7 @@ def test_drip_ends_with_the_time_of_the_request(gateway, stub, released):
 
     assert (response.status_code, code(response)) == (504, "deadline_exceeded")
     assert 0.5 < time.monotonic() - started < 1.2
-    assert [str(outcome) for outcome in gateway.upstreams["greetings"].breaker.window] == ["failed"]
+    assert gateway.upstreams["greetings"].caller.breaker.window == ("failed",)
 
 
 def test_client_in_a_hurry_can_not_open_the_breaker_for_others(gateway, stub, released):
@@ -342,6 +343,25 @@ def test_order_is_never_sent_twice(gateway, stub, mint):
 
     assert (response.status_code, int(response.headers["Retry-After"]) >= 1) == (503, True)
     assert len(stub.received) == 1
+
+
+@pytest.mark.parametrize(("key", "received"), [({"Idempotency-Key": "k"}, ["k"]), ({}, [])])
+def test_write_that_was_not_sent_is_repeated_if_it_has_a_key(
+    gateway, stub, mint, monkeypatch, key, received
+):
+    connections = gateway.upstreams["orders"]._connections
+    connect, refusals = connections._connect, [NotSent()]
+    monkeypatch.setattr(connections, "_connect", lambda: fail(refusals) or connect())
+
+    gateway.send("POST", "/api/v1/orders", {"Authorization": f"Bearer {mint.user()}", **key})
+
+    assert [exchange.get("Idempotency-Key") for exchange in stub.received] == received
+
+
+def fail(errors):
+    """Raise the next error, if there is another."""
+    if errors:
+        raise errors.pop()
 
 
 def test_bulkhead_refuses_what_is_too_much_at_once(make_gateway, stub, released):

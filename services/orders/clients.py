@@ -18,7 +18,7 @@ from chassis.errors import BadUpstream
 from chassis.inbound.keyset import KeySet, RemoteKeySet
 from chassis.outbound.breaker import BreakerPolicy
 from chassis.outbound.client import Answer, ServiceClient
-from chassis.outbound.service_tokens import ServiceTokens
+from chassis.outbound.service_tokens import service_tokens
 from contracts.money import Money
 
 from .config import Config
@@ -242,7 +242,7 @@ def connect(
     A ``transport`` takes the place of the network in tests.
     """
     auth = ServiceClient("auth", config.auth_url, clock=clock, transport=transport)
-    tokens = ServiceTokens(auth, config.service, config.client_secret, clock)
+    tokens = service_tokens(auth, config.service, config.client_secret, clock)
     policy = BreakerPolicy(open_seconds=config.breaker_open_seconds)
 
     def client(name: str, url: str, read_timeout: float = 1.0) -> ServiceClient:

@@ -6,6 +6,7 @@ from chassis.config import ServiceConfig
 from chassis.errors import Unavailable
 from chassis.inbound.keyset import RemoteKeySet, parse_key_set
 from chassis.testing import FakeClock, TokenMint
+from chassis.tests.threads import join_threads
 
 
 class Issuer:
@@ -51,23 +52,23 @@ def test_fresh_set_is_fetched_once(key_set, issuer):
     assert set(keys[0]) == {"test-key"}
 
 
-def test_ageing_set_is_renewed_in_the_background(key_set, issuer, clock, joined_threads):
+def test_ageing_set_is_renewed_in_the_background(key_set, issuer, clock):
     key_set.keys()
     issuer.mint.key_id = "next-key"
     clock.advance(301)
     key_set.keys()
-    joined_threads("key-set")
+    join_threads("key-set")
 
     assert set(key_set.keys()) == {"next-key"}
 
 
-def test_last_good_set_outlives_the_issuer(key_set, issuer, clock, joined_threads):
+def test_last_good_set_outlives_the_issuer(key_set, issuer, clock):
     key_set.keys()
     issuer.away = True
     clock.advance(3599)
 
     key_set.keys()
-    joined_threads("key-set")
+    join_threads("key-set")
 
     assert set(key_set.keys()) == {"test-key"}
 
@@ -91,8 +92,25 @@ def test_unreachable_issuer_is_left_alone_for_a_moment(key_set, issuer, clock):
     assert issuer.fetches == 1
 
 
+def test_issuer_that_is_back_is_asked_however_busy_its_callers_are(key_set, issuer, clock):
+    issuer.away = True
+    with pytest.raises(Unavailable):
+        key_set.keys()
+    for _ in range(3):
+        clock.advance(0.3)
+        with pytest.raises(Unavailable):
+            key_set.keys()
+    issuer.away = False
+
+    clock.advance(0.3)
+
+    assert set(key_set.keys()) == {"test-key"}
+    assert issuer.fetches == 2
+
+
 @pytest.mark.parametrize(
-    "rubbish", [{}, {"keys": []}, {"keys": [{"kty": "OKP", "crv": "Ed25519", "kid": "x"}]}]
+    "rubbish",
+    [{}, [], {"keys": []}, {"keys": 1}, {"keys": [{"kty": "OKP", "crv": "Ed25519", "kid": "x"}]}],
 )
 def test_rubbish_does_not_replace_the_keys(issuer, clock, rubbish):
     documents = iter([issuer.mint.jwks(), rubbish])
@@ -100,14 +118,17 @@ def test_rubbish_does_not_replace_the_keys(issuer, clock, rubbish):
     key_set.keys()
     clock.advance(50)
 
-    key_set._renew()
+    key_set.keys()
+    join_threads("key-set")
 
     assert set(key_set.keys()) == {"test-key"}
 
 
 def test_keys_of_other_kinds_are_passed_over(issuer):
-    others = [{"kty": "RSA", "kid": "a"}, {"kty": "oct", "k": "AA"}]
+    good = issuer.mint.jwks()["keys"][0]
+    others = [{"kty": "RSA", "kid": "a"}, {"kty": "oct", "k": "AA", "kid": "b"}, "c"]
+    nameless = {name: value for name, value in good.items() if name != "kid"}
 
-    keys = parse_key_set({"keys": [*others, *issuer.mint.jwks()["keys"]]})
+    keys = parse_key_set({"keys": [*others, nameless, good]})
 
-    assert set(keys) == {"test-key"}
+    assert keys == issuer.mint.keys()

@@ -10,12 +10,12 @@ from urllib3.exceptions import MaxRetryError, NewConnectionError, ProtocolError
 
 from chassis import tracing
 from chassis.errors import BadUpstream, DeadlineExceeded, ServiceError, Unavailable
-from chassis.outbound import deadline
-from chassis.outbound.breaker import BreakerPolicy, BreakerState, CircuitOpen
+from chassis.outbound import deadline, retry
+from chassis.outbound.breaker import BreakerPolicy, BreakerState, CircuitOpen, Outcome
 from chassis.outbound.bulkhead import BulkheadFull
 from chassis.outbound.client import Answer, ServiceClient
 from chassis.outbound.deadline import HEADER
-from chassis.outbound.retry import NotSent, RetryPolicy
+from chassis.outbound.retry import NotSent
 from chassis.outbound.tests.neighbours import (
     ScriptedTransport,
     abort,
@@ -33,13 +33,13 @@ CLOSED = requests.ConnectionError(ProtocolError("aborted", ConnectionResetError(
 
 
 @pytest.fixture
-def connect():
+def connect(monkeypatch):
     """Return a function that makes clients which are closed after the test."""
+    monkeypatch.setattr(retry, "BACKOFF_SECONDS", 0)
     clients = []
 
     def make(url: str = "http://neighbour.test", **options) -> ServiceClient:
-        defaults = {"retry": RetryPolicy(backoff_seconds=0), "read_timeout": 5.0}
-        clients.append(ServiceClient("neighbour", url, **{**defaults, **options}))
+        clients.append(ServiceClient("neighbour", url, **{"read_timeout": 5.0, **options}))
         return clients[-1]
 
     yield make
@@ -101,7 +101,7 @@ def test_own_timeout_limits_a_longer_deadline(connect, arrive):
     transport = ScriptedTransport((200, {}, {}))
     arrive(60_000)
 
-    connect(transport=transport, connect_timeout=0.25).get("/thing", timeout_seconds=1)
+    connect(transport=transport, connect_timeout=0.25, read_timeout=1.0).get("/thing")
 
     assert int(transport.requests[0][HEADER]) < 1250
 
@@ -173,7 +173,7 @@ def test_error_of_the_neighbour_is_a_failure_and_is_not_retried(connect, status,
     client = connect(transport=transport)
 
     assert outcome(client) is error
-    assert client.breaker.window == ("failed",)
+    assert client.caller.breaker.window == ("failed",)
     assert len(transport.requests) == 1
 
 
@@ -183,7 +183,7 @@ def test_refusals_on_business_grounds_are_returned_and_count_for_nothing(connect
 
     assert outcomes(client, 200) == [status] * 200
     assert client.get("/thing").body == {"code": "no"}
-    assert (client.breaker.state, client.breaker.window) == (BreakerState.CLOSED, ())
+    assert (client.caller.breaker.state, client.caller.breaker.window) == (BreakerState.CLOSED, ())
 
 
 def test_refusal_without_json_still_counts_as_one(start_callee, connect):
@@ -222,7 +222,7 @@ def test_hung_neighbour_costs_each_caller_one_timeout_until_it_opens(start_calle
     assert set(first) <= {DeadlineExceeded, CircuitOpen}
     assert time.monotonic() - began < 1.0
     assert outcome(client) is CircuitOpen
-    assert client.bulkhead.in_flight == 0
+    assert client.caller.bulkhead.in_flight == 0
 
 
 def test_caller_in_a_hurry_cannot_open_the_breaker_for_others(start_callee, connect, arrive):
@@ -233,7 +233,7 @@ def test_caller_in_a_hurry_cannot_open_the_breaker_for_others(start_callee, conn
         arrive(20)
         assert outcome(client) is DeadlineExceeded
 
-    assert client.breaker.window == ()
+    assert client.caller.breaker.window == ()
 
 
 def test_nothing_is_sent_after_the_deadline(connect, arrive):
@@ -276,8 +276,8 @@ def test_broken_answer_is_a_failure(start_callee, connect, behaviour):
     client = connect(start_callee(behaviour).url)
 
     assert outcome(client) is BadUpstream
-    assert client.breaker.window == ("failed",)
-    assert client.bulkhead.in_flight == 0
+    assert client.caller.breaker.window == ("failed",)
+    assert client.caller.bulkhead.in_flight == 0
 
 
 @pytest.mark.parametrize(
@@ -292,7 +292,7 @@ def test_dripping_answer_ends_at_the_timeout(start_callee, connect, head):
 
     assert outcome(client) is DeadlineExceeded
     assert time.monotonic() - began < 0.75
-    assert client.breaker.window == ("failed",)
+    assert client.caller.breaker.window == ("failed",)
 
 
 def test_huge_answer_is_cut_off_before_it_fills_the_memory(start_callee, connect):
@@ -354,11 +354,11 @@ def test_repeated_write_carries_the_same_key(connect):
     assert [sent["Idempotency-Key"] for sent in transport.requests] == ["k1", "k1"]
 
 
-def test_retry_that_would_outlast_the_deadline_is_left_out(connect, clock):
+def test_retry_that_would_outlast_the_deadline_is_left_out(connect, clock, monkeypatch):
     transport = ScriptedTransport(REFUSED)
-    patient = RetryPolicy(backoff_seconds=10**9)
+    monkeypatch.setattr(retry, "BACKOFF_SECONDS", 10**9)
 
-    outcome(connect(transport=transport, clock=clock, retry=patient))
+    outcome(connect(transport=transport, clock=clock))
 
     assert len(transport.requests) == 1
 
@@ -413,7 +413,7 @@ def test_three_of_fifty_threads_try_a_neighbour_that_may_be_back(connect, clock)
     transport = HeldTransport((200, {}, {}))
     client = connect(transport=transport, clock=clock, max_concurrent=50)
     for _ in range(5):
-        client.breaker.acquire().failure()
+        client.caller.breaker.settle(client.caller.breaker.acquire(), Outcome.FAILED)
     clock.advance(6)
 
     with ThreadPoolExecutor(50) as pool:
@@ -424,7 +424,7 @@ def test_three_of_fifty_threads_try_a_neighbour_that_may_be_back(connect, clock)
     seen = [call.result() for call in calls]
 
     assert (seen.count(CircuitOpen), seen.count(200), len(transport.requests)) == (47, 3, 3)
-    assert client.breaker.state is BreakerState.CLOSED
+    assert client.caller.breaker.state is BreakerState.CLOSED
 
 
 def test_each_neighbour_has_its_own_breaker(connect):
@@ -433,7 +433,7 @@ def test_each_neighbour_has_its_own_breaker(connect):
 
     outcomes(dead, 5)
 
-    assert dead.breaker.state is BreakerState.OPEN
+    assert dead.caller.breaker.state is BreakerState.OPEN
     assert outcomes(alive, 5) == [200] * 5
 
 
@@ -447,7 +447,7 @@ class FakeTokens:
         self._renewable = renewable
         self._number = 1
 
-    def bearer(self) -> str:
+    def get(self) -> str:
         return f"token-{self._number}"
 
     def reject(self, token: str) -> bool:
