@@ -13,7 +13,9 @@ from chassis.config import ConfigError, ServiceConfig
 @pytest.fixture(autouse=True)
 def restored_logging():
     root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
+    # A file handler of an earlier test is closed by then, and would open its file again.
+    handlers = [each for each in root.handlers if not isinstance(each, logging.FileHandler)]
+    level = root.level
     yield
     for handler in root.handlers:
         if handler not in handlers:
