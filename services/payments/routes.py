@@ -18,7 +18,7 @@ from chassis.inbound.identity import (
 )
 from chassis.storage.idempotency import HEADER, StoredAnswer, read_key
 
-from . import refunds, service, webhooks
+from . import refunds, service, signatures, webhooks
 from .domain import Status
 from .models import Payment
 from .provider import Operation
@@ -42,7 +42,7 @@ KEY_PARAMETER = {
     "schema": {"type": "string", "minLength": 1, "maxLength": 255},
 }
 SIGNATURE_PARAMETER = {
-    "name": webhooks.SIGNATURE_HEADER,
+    "name": signatures.SIGNATURE_HEADER,
     "in": "header",
     "required": True,
     "description": 't=<unix seconds>,v1=<hex HMAC-SHA256 of "<t>.<body>">',
@@ -62,8 +62,8 @@ def _signed(view: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(view)
     def verified(*args: Any, **kwargs: Any) -> Any:
-        webhooks.verify(
-            request.headers.get(webhooks.SIGNATURE_HEADER, ""),
+        signatures.verify(
+            request.headers.get(signatures.SIGNATURE_HEADER, ""),
             read_body(request),
             settings_of(current_app).webhook_secret,
             _till().clock.now().timestamp(),
