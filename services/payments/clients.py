@@ -12,6 +12,7 @@ from chassis.storage.database import Database
 from .config import Config
 from .provider import PaymentProvider
 from .stand_in import StandInProvider
+from .stand_in_events import EventSender
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,13 @@ def connect(
     clock = clock or SystemClock()
     auth = ServiceClient("auth", config.auth_url, clock=clock, transport=transport)
     record = Database(config.provider_database_url, durable=True)
+    sender = EventSender(config.webhook_url, config.webhook_secret, clock, transport)
     return Clients(
         key_set=RemoteKeySet(lambda path: auth.get(path).body, config, clock),
-        provider=StandInProvider(record, clock, timeout_seconds=config.provider_timeout_seconds),
+        provider=StandInProvider(
+            record,
+            clock,
+            timeout_seconds=config.provider_timeout_seconds,
+            report_twice=sender.send_twice,
+        ),
     )
