@@ -5,6 +5,7 @@ from typing import Any
 from flask import current_app, request
 from werkzeug.routing import BaseConverter
 
+from chassis import crash
 from chassis.errors import Invalid
 from chassis.inbound.api import Blueprint
 from chassis.inbound.app import settings_of
@@ -13,7 +14,7 @@ from chassis.inbound.identity import requires_role, requires_scope, requires_use
 from chassis.inbound.pagination import MAX_LIMIT, page_schema
 
 from . import reservations, service
-from .domain import ProductQuery, Reservation
+from .domain import ProductQuery, Reservation, Status
 from .fields import RESERVATION_ID
 from .models import Product
 from .schemas import (
@@ -63,6 +64,10 @@ def _reading() -> Any:
 
 def _writing() -> Any:
     return _part("database").write()
+
+
+def _changing_stock() -> Any:
+    return service.changing_stock(_part("database"), _part("clock").now())
 
 
 @bp.get("/products")
@@ -127,8 +132,8 @@ def create_product(values: dict[str, Any]) -> tuple[Product, dict[str, str]]:
 @bp.alt_response(404, "NOT_FOUND")
 def change_product(values: dict[str, Any], product_id: int) -> Product:
     """Change some of what is said about a product."""
-    with _writing() as session:
-        return service.change_product(session, product_id, values, _part("clock").now())
+    with _changing_stock() as session:
+        return service.change_product(session, product_id, values)
 
 
 @bp.put("/api/v1/products/<id:product_id>/stock")
@@ -143,8 +148,8 @@ def set_stock(wanted: dict[str, int], product_id: int) -> Product:
 
     What live reservations hold stays theirs, and comes back on top if they are given up.
     """
-    with _writing() as session:
-        return service.set_stock(session, product_id, wanted["stock"], _part("clock").now())
+    with _changing_stock() as session:
+        return service.set_stock(session, product_id, wanted["stock"])
 
 
 @bp.post("/api/v1/products/import")
@@ -182,8 +187,13 @@ def reserve(wanted: dict[str, Any]) -> tuple[Reservation, int]:
     """
     now = _part("clock").now()
     seconds = settings_of(current_app).reservation_seconds
-    with _writing() as session:
-        reservation, is_new = reservations.reserve(session, **wanted, now=now, seconds=seconds)
+
+    def attempt() -> tuple[Reservation, bool]:
+        with _changing_stock() as session:
+            return reservations.reserve(session, **wanted, now=now, seconds=seconds)
+
+    reservation, is_new = reservations.repeat_on_collision(attempt)
+    crash.here("products:after_reserve_before_answer")
     return reservation, 201 if is_new else 200
 
 
@@ -218,9 +228,12 @@ def release(reservation_id: str) -> dict[str, str]:
 
     An id that is not known yet is refused from then on.  The answer for one that expired says so.
     """
-    with _writing() as session:
-        status = reservations.release(session, reservation_id, _part("clock").now())
-    return {"id": reservation_id, "status": status}
+
+    def attempt() -> Status:
+        with _writing() as session:
+            return reservations.release(session, reservation_id, _part("clock").now())
+
+    return {"id": reservation_id, "status": reservations.repeat_on_collision(attempt)}
 
 
 @reservations_bp.post("/<reservation:reservation_id>/restock")
