@@ -30,7 +30,7 @@ def create_app(
     till = Till(
         database, clients.provider, clock, config.idempotency_seconds, config.reconcile_seconds
     )
-    app.extensions["till"] = till
+    app.extensions.update(till=till, clients=clients)
     app.extensions["background"] = Background(
         "the settling", lambda: settling.settle(till), config.reconcile_seconds
     )

@@ -1,11 +1,13 @@
 """Reach what is outside this process: the key set and the payment provider."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from requests.adapters import BaseAdapter
 
 from chassis.clock import Clock, SystemClock
 from chassis.inbound.keyset import KeySet, RemoteKeySet
+from chassis.outbound.breaker import CircuitBreakerGuard
 from chassis.outbound.client import ServiceClient
 from chassis.storage.database import Database
 
@@ -21,6 +23,7 @@ class Clients:
 
     key_set: KeySet
     provider: PaymentProvider
+    breakers: Sequence[CircuitBreakerGuard] = ()
 
 
 def connect(
@@ -39,4 +42,5 @@ def connect(
             timeout_seconds=config.provider_timeout_seconds,
             report_twice=sender.send_twice,
         ),
+        breakers=(auth.breaker,),
     )

@@ -13,7 +13,7 @@ from chassis.inbound.bodies import read_json_object
 from chassis.inbound.identity import requires_role, requires_scope, requires_user
 from chassis.inbound.pagination import MAX_LIMIT, page_schema
 
-from . import reservations, service
+from . import operations, reservations, service
 from .domain import ProductQuery, Reservation, Status
 from .fields import RESERVATION_ID
 from .models import Product
@@ -21,6 +21,7 @@ from .schemas import (
     ArticleProductListSchema,
     CategoryListSchema,
     ImportReportSchema,
+    OperationsSchema,
     ProductArguments,
     ProductChangesSchema,
     ProductInputSchema,
@@ -33,6 +34,7 @@ from .schemas import (
 
 OPERATOR = "operator"
 SCOPE = "reservations:write"
+OPERATIONS_SCOPE = "operations:read"
 
 bp = Blueprint("products", __name__, description="The catalogue")
 reservations_bp = Blueprint(
@@ -246,3 +248,11 @@ def restock(reservation_id: str) -> dict[str, str]:
     with _writing() as session:
         status = reservations.restock(session, reservation_id, _part("clock").now())
     return {"id": reservation_id, "status": status}
+
+
+@bp.get("/internal/operations")
+@requires_scope(OPERATIONS_SCOPE)
+@bp.response(200, OperationsSchema)
+def show_operations() -> operations.Operations:
+    """Show what an operator watches: how much is held back, and what should be on sale again."""
+    return operations.look(_part("database"), _part("clients"), _part("clock").now())
