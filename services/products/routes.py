@@ -2,14 +2,12 @@
 
 from typing import Any
 
-from flask import current_app, request
+from flask import current_app
 from werkzeug.routing import BaseConverter
 
 from chassis import crash
-from chassis.errors import Invalid
 from chassis.inbound.api import Blueprint
 from chassis.inbound.app import settings_of
-from chassis.inbound.bodies import read_json_object
 from chassis.inbound.identity import requires_role, requires_scope, requires_user
 from chassis.inbound.pagination import MAX_LIMIT, page_schema
 
@@ -170,9 +168,6 @@ def import_catalogue() -> service.ImportReport:
     here.  Items that are no products are skipped, with the reasons.  When the source fails
     half-way, what came before stays; the call may be repeated.
     """
-    if request.get_data() and (members := read_json_object(request)):
-        message = "The source is a setting; send nothing."
-        raise Invalid(message, errors={name: ["Unknown field."] for name in members})
     return service.import_catalogue(_part("database"), _part("clients").source)
 
 
