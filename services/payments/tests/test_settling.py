@@ -1,12 +1,17 @@
 """Let answers get lost, ask for nothing again, and see the chore find out."""
 
 import logging
+import threading
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import event, select
 
 from chassis.storage.database import Database
-from services.payments import ledger, refunds, service, settling
+from chassis.testing import FakeClock
+from services.payments import create_app, ledger, refunds, service, settling
+from services.payments.clients import Clients
+from services.payments.config import Config
 from services.payments.domain import Kind
 from services.payments.errors import ProviderSilent
 from services.payments.models import Payment, Refund
@@ -289,3 +294,21 @@ def test_booking_a_refund_by_hand_twice_changes_nothing(orders, fake, till):
         refunds.carry_on(till, claimed)
 
     assert service.find_payment(till, payment_id).refunded_minor == 3000
+
+
+def test_service_settles_without_being_asked(app, orders, fake, mint, tmp_path, shown):
+    payment_id = losing(fake, Kind.AUTHORISE, orders.authorise).json["id"]
+    found, find = threading.Event(), fake.find_operation
+    # The second look is at the void, after the authorisation was noted.
+    fake.find_operation = lambda key: found.set() if key.endswith("void") else find(key)
+    config = Config.from_environ({"SHOP_DATA_DIR": str(tmp_path), "RECONCILE_SECONDS": "0.02"})
+
+    # Its clock goes on, so that the payment comes of age.
+    later = FakeClock(datetime.now(UTC) + timedelta(minutes=1))
+    other = create_app(config, clients=Clients(mint, fake), clock=later)
+    settled = found.wait(10)
+
+    other.extensions["background"].stop()
+    other.extensions["till"].database.close()
+    assert settled
+    assert shown(payment_id)["status"] == "authorised"
