@@ -18,79 +18,76 @@ pytestmark = pytest.mark.e2e
 
 STOCK = 20
 QUANTITY = 2
-SETTLED = {"confirmed", "rejected"}
-AFTER_PROVIDER = "payments:after_provider_before_record"
-AFTER_RECORD = "payments:after_record_before_answer"
-AFTER_RESERVE = "products:after_reserve_before_answer"
+KINDS_OF = {
+    "confirmed": ({"authorise": 1, "capture": 1},),
+    "rejected": ({"authorise": 1, "void": 1}, {"void": 1}, {}),
+}
+"""What the record may hold of an order: it is charged once at most, and never for nothing."""
 
 
-def wait_for(find: Callable[[], Any], seconds: float = 10.0) -> Any:
+def happens(find: Callable[[], Any], seconds: float = 10.0) -> Any:
+    """Return what is found, or the last thing that was not what is looked for."""
     deadline = time.monotonic() + seconds
-    while not (found := find()):
-        assert time.monotonic() < deadline, "it did not happen in time"
+    while not (found := find()) and time.monotonic() < deadline:
         time.sleep(0.02)
     return found
 
 
-def crash_and_restart(open_shop: Callable[..., Shop], point: str, token: str) -> tuple[Shop, Any]:
-    """Place an order in a shop that dies at a point; return the shop after a restart without it."""
-    shop = open_shop(CRASH_POINT=point, RECONCILE_SECONDS="0.2", RESERVATION_SECONDS="30")
-    Shopper(shop.url).sign_in("admin").set_stock(1, STOCK)
-    alice = Shopper(shop.url).sign_in()
-    service = point.partition(":")[0]
-    before = shop.entry(service)["pid"]
-    answer = alice.order([(1, QUANTITY)], token=token)
-    # A new process in its place shows that the one before came by the point.
-    wait_for(lambda: shop.entry(service)["pid"] != before)
-    shop.restart(CRASH_POINT="")
-    return shop, answer
+def order_until_it_dies(shop: Shop, service: str, token: str) -> list[int]:
+    """Place orders until one has come by the crash point; return the answers' statuses."""
+    alice, died = Shopper(shop.url).sign_in(), shop.entry(service)["pid"]
+    statuses = []
+    # On a machine that is busy an order may be refused before it gets there.
+    for _ in range(5):
+        statuses.append(alice.order([(1, QUANTITY)], token=token).status_code)
+        if happens(lambda: shop.entry(service)["pid"] != died, 2):
+            return statuses
+    raise AssertionError(shop.output.read_text())
 
 
 @pytest.mark.parametrize(
     ("point", "token"),
     [
         # The answer to the authorisation is lost as well, so that it is the capture that dies.
-        (AFTER_PROVIDER, "tok_hang_after_charge"),
-        (AFTER_RECORD, "tok_ok"),
-        (AFTER_RESERVE, "tok_ok"),
+        ("payments:after_provider_before_record", "tok_hang_after_charge"),
+        ("payments:after_record_before_answer", "tok_ok"),
+        ("products:after_reserve_before_answer", "tok_ok"),
     ],
 )
-def test_order_settles_after_a_crash_and_is_charged_once_at_most(open_shop, point, token):
-    shop, answer = crash_and_restart(open_shop, point, token)
+def test_orders_settle_after_a_crash_and_are_charged_once_at_most(open_shop, point, token):
+    shop = open_shop(CRASH_POINT=point, RECONCILE_SECONDS="0.2", RESERVATION_SECONDS="30")
+    Shopper(shop.url).sign_in("admin").set_stock(1, STOCK)
+    statuses = order_until_it_dies(shop, point.partition(":")[0], token)
+
+    shop.restart(CRASH_POINT="")
 
     alice, operator = Shopper(shop.url).sign_in(), Shopper(shop.url).sign_in("admin")
-    assert answer.status_code in {201, 202, 503}, answer.text
-    (order,) = wait_for(lambda: settled(alice))
-    path = f"/api/v1/payments/provider/operations?order_id={order['id']}"
-    confirmed = order["status"] == "confirmed"
-
-    def record() -> Counter[str]:
-        return Counter(op["kind"] for op in operator.get(path).json()["data"])
-
-    expected = (
-        {"authorise": 1, "capture": 1}
-        if confirmed
-        else {"authorise": 1, "void": 1}
-        if point != AFTER_RESERVE
-        else {}
-    )
-    wait_for(lambda: record() == expected)
-    wait_for(lambda: operator.stock(1) == STOCK - QUANTITY * confirmed)
-    assert confirmed or point != AFTER_PROVIDER
-    watched = operations(shop, "payments")
-    assert (watched["ledger_sum_minor"], watched["unbalanced_postings"]) == (0, [])
-    assert watched["pending"]["count"] == watched["authorised"]["count"] == 0
-    captured = order["total"]["amount_minor"] if confirmed else 0
-    assert sum(b["amount_minor"] for b in watched["ledger"] if b["account"] == "sales") == -captured
-    assert operations(shop, "products")["live"]["units"] == 0
+    orders = happens(lambda: settled(alice))
+    confirmed = [order for order in orders if order["status"] == "confirmed"]
+    assert set(statuses) <= {201, 202, 503}
+    assert len(confirmed) >= len(statuses) - statuses.count(503)
+    for order in orders:
+        assert happens(lambda order=order: recorded(operator, order) in KINDS_OF[order["status"]])
+    assert happens(lambda: operator.stock(1) == STOCK - QUANTITY * len(confirmed))
+    payments, products = operations(shop, "payments"), operations(shop, "products")
+    assert (payments["ledger_sum_minor"], payments["unbalanced_postings"]) == (0, [])
+    assert payments["pending"]["count"] == payments["authorised"]["count"] == 0
+    sales = [entry["amount_minor"] for entry in payments["ledger"] if entry["account"] == "sales"]
+    assert sum(sales) == -sum(order["total"]["amount_minor"] for order in confirmed)
+    assert products["live"]["units"] == 0
 
 
 def settled(alice: Shopper) -> list[dict[str, Any]]:
+    """Return all orders once none of them is under way."""
     answer = alice.get("/api/v1/orders")
-    if answer.status_code != 200:
-        return []
-    orders = answer.json()["data"]
-    return [order for order in orders if order["status"] in SETTLED]
+    orders: list[dict[str, Any]] = answer.json()["data"] if answer.status_code == 200 else []
+    return orders if all(order["status"] in KINDS_OF for order in orders) else []
+
+
+def recorded(operator: Shopper, order: dict[str, Any]) -> Counter[str]:
+    """Return how often the provider has done what for an order."""
+    path = f"/api/v1/payments/provider/operations?order_id={order['id']}"
+    return Counter(operation["kind"] for operation in operator.get(path).json()["data"])
 
 
 def operations(shop: Shop, service: str) -> dict[str, Any]:
