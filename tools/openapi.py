@@ -44,6 +44,9 @@ def document_of(service: str, data_dir: Path) -> Document:
     config = config_class.from_environ({"SHOP_DATA_DIR": str(data_dir), "LOG_LEVEL": "ERROR"})
     app = importlib.import_module(f"services.{service}").create_app(config)
     document: Document = app.test_client().get("/openapi.json").get_json()
+    # Its folder is about to be deleted.
+    if background := app.extensions.get("background"):
+        background.stop()
     return document
 
 

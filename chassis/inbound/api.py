@@ -4,18 +4,19 @@ flask-smorest does the documenting; its own error handler is left out because it
 and its body parser is replaced by :mod:`chassis.inbound.bodies`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import wraps
 from typing import Any, NoReturn
 
 import flask_smorest
 import marshmallow as ma
-from flask import Flask, Request
+from flask import Flask, Request, g, request
 from marshmallow import fields, validate
 from webargs.flaskparser import FlaskParser
 
 from chassis.errors import Invalid
 from chassis.inbound.app import IdConverter
-from chassis.inbound.bodies import MAX_INTEGER, read_json_object
+from chassis.inbound.bodies import MAX_INTEGER, read_body, read_json_object
 from chassis.inbound.problems import MEDIA_TYPE
 
 OPENAPI_VERSION = "3.1.0"
@@ -88,6 +89,7 @@ class StrictParser(FlaskParser):
 
     def load_json(self, req: Request, schema: ma.Schema) -> Any:
         """Return the JSON object of the request."""
+        g.body_taken = True
         return read_json_object(req)
 
     def load_querystring(self, req: Request, schema: ma.Schema) -> Any:
@@ -112,6 +114,22 @@ class Blueprint(flask_smorest.Blueprint):
 
     # In queries too: a misspelt filter would otherwise be left out in silence.
     ARGUMENTS_PARSER = StrictParser(unknown=ma.RAISE)
+
+    def response(self, *args: Any, **kwargs: Any) -> Callable[..., Any]:
+        """Describe the answer; a route that takes no body refuses all members sent to it."""
+        describe = super().response(*args, **kwargs)
+        return lambda view: describe(_refusing_members(view))
+
+
+def _refusing_members(view: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(view)
+    def strict(*args: Any, **kwargs: Any) -> Any:
+        # Whoever sends members believes that they do something.
+        if request.method != "GET" and "body_taken" not in g and read_body(request):
+            Blueprint.ARGUMENTS_PARSER.parse({}, request, location="json")
+        return view(*args, **kwargs)
+
+    return strict
 
 
 class Api(flask_smorest.Api):

@@ -20,6 +20,8 @@ ROLES: Final = (CUSTOMER, OPERATOR)
 
 CLIENT_SCOPES: Final[Mapping[str, tuple[str, ...]]] = {
     "orders": ("reservations:write", "payments:write"),
+    # It shows operators how things stand, and changes nothing.
+    "gateway": ("operations:read",),
 }
 """The services that get tokens, and the scopes of each; one that is not here gets none."""
 

@@ -2,13 +2,14 @@
 
 from flask import Flask
 
+from chassis.background import Background
 from chassis.clock import Clock, SystemClock
 from chassis.inbound.api import Api
 from chassis.inbound.app import create_flask
 from chassis.inbound.health import add_readiness_check
 from chassis.storage.database import Database
 
-from . import routes
+from . import routes, settling
 from .clients import Clients, connect
 from .config import Config
 from .models import Base
@@ -26,7 +27,13 @@ def create_app(
     database = Database(config.database_url, durable=True)
     database.create_all(Base.metadata)
     add_readiness_check(app, "database", database.check)
-    app.extensions["till"] = Till(database, clients.provider, clock, config.idempotency_seconds)
+    till = Till(
+        database, clients.provider, clock, config.idempotency_seconds, config.reconcile_seconds
+    )
+    app.extensions.update(till=till, clients=clients)
+    app.extensions["background"] = Background(
+        "the settling", lambda: settling.settle(till), config.reconcile_seconds
+    )
     api = Api(app, title="Payments")
     api.register_blueprint(routes.bp)
     return app

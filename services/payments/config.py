@@ -3,12 +3,18 @@
 from dataclasses import dataclass
 from typing import Final
 
-from chassis.config import Secret, ServiceConfig, positive, setting
+from chassis.config import Environ, Secret, ServiceConfig, positive, setting
 from chassis.storage.database import default_url as default_database_url
 from contracts.topology import default_url
 
 DEVELOPMENT_WEBHOOK_SECRET: Final = "development-only-webhook-signing-secret"  # noqa: S105 - refused in production.
 MIN_SECRET_LENGTH: Final = 32  # characters; 256 bits when every one is random.
+WEBHOOK_PATH: Final = "/api/v1/payments/webhook"
+
+
+def own_webhook(environ: Environ) -> str:
+    """Return the address of the webhook that this service itself serves."""
+    return default_url("payments")(environ) + WEBHOOK_PATH
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +49,18 @@ class Config(ServiceConfig):
         default=DEVELOPMENT_WEBHOOK_SECRET,
         parse=Secret,
         doc="key of the provider's signatures; production refuses the default",
+    )
+    webhook_url: str = setting(
+        "PAYMENTS_WEBHOOK_URL",
+        default=own_webhook,
+        doc="where the stand-in provider sends its events",
+    )
+    # As orders has it: together they bound how long something stays half done.
+    reconcile_seconds: float = setting(
+        "RECONCILE_SECONDS",
+        default=5.0,
+        parse=positive,
+        doc="pause between looks for what stopped half-way, and the age at which it counts so",
     )
     idempotency_seconds: float = setting(
         "IDEMPOTENCY_SECONDS",

@@ -40,6 +40,10 @@ class Kind(StrEnum):
     VOID = "void"
 
 
+UNSETTLED: Final = frozenset({Status.PENDING, Status.AUTHORISED})
+"""The states in which the provider may have done more than is known here."""
+
+
 def sources_of(target: Status) -> list[Status]:
     """Return the states from which a payment may come to this one."""
     return [source for source, targets in EDGES.items() if target in targets]

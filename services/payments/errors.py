@@ -62,7 +62,7 @@ class IllegalTransition(Conflict):
 
 
 class RefundExceedsCaptured(Conflict):
-    """Refuse to give back more than was taken; ``refundable`` is what is left."""
+    """Refuse to give back more than was taken; ``refundable`` is the money that is left."""
 
     code = "refund_exceeds_captured"
     title = "Refund exceeds what was captured"
@@ -101,6 +101,13 @@ class WebhookMismatch(Conflict):
 
     code = "webhook_amount_mismatch"
     title = "The webhook's amount does not fit the payment"
+
+
+class WebhookIdReused(Conflict):
+    """Refuse an event under the id of another one."""
+
+    code = "webhook_id_reused"
+    title = "The webhook's id belongs to another event"
 
 
 class UnbalancedPosting(Exception):

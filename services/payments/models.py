@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, String
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from chassis.storage.database import Timestamp
@@ -19,7 +19,8 @@ class Payment(Base):
 
     ``claimed_minor`` counts refunds from the moment they are asked for, ``refunded_minor`` from
     the moment the provider has made them.  ``card_token`` is empty once the card has answered;
-    ``refusal`` is the code of the error that it answered with.
+    ``refusal`` is the code of the error that it answered with.  ``settle_at`` is when to hold it
+    against the provider's record, and empty once nothing can be missing.
     """
 
     __tablename__ = "payments"
@@ -29,6 +30,13 @@ class Payment(Base):
             "0 <= refunded_minor AND refunded_minor <= claimed_minor"
             " AND claimed_minor <= captured_minor AND captured_minor IN (0, amount_minor)",
             name="ck_payments_amounts",
+        ),
+        # Few payments are unsettled, however many there are.
+        Index(
+            "ix_payments_unsettled",
+            "settle_at",
+            sqlite_where=text("settle_at IS NOT NULL"),
+            postgresql_where=text("settle_at IS NOT NULL"),
         ),
     )
 
@@ -46,6 +54,7 @@ class Payment(Base):
     refusal: Mapped[str | None] = mapped_column(String(32))
     created_at: Mapped[datetime] = mapped_column(Timestamp)
     updated_at: Mapped[datetime] = mapped_column(Timestamp)
+    settle_at: Mapped[datetime | None] = mapped_column(Timestamp)
 
     @property
     def amount(self) -> Money:
@@ -69,15 +78,27 @@ class Payment(Base):
 
 
 class Refund(Base):
-    """Hold money on its way back; ``completed_at`` is empty until the provider has sent it."""
+    """Hold money on its way back; ``completed_at`` is empty until the provider has sent it.
+
+    ``settle_at`` is when to ask the provider again, and empty once it has sent or refused it.
+    """
 
     __tablename__ = "refunds"
+    __table_args__ = (
+        Index(
+            "ix_refunds_unfinished",
+            "settle_at",
+            sqlite_where=text("completed_at IS NULL"),
+            postgresql_where=text("completed_at IS NULL"),
+        ),
+    )
 
     id: Mapped[str] = mapped_column(String(64), primary_key=True)
     payment_id: Mapped[str] = mapped_column(ForeignKey("payments.id"), index=True)
     amount_minor: Mapped[int] = mapped_column(BigInteger)
     created_at: Mapped[datetime] = mapped_column(Timestamp)
     completed_at: Mapped[datetime | None] = mapped_column(Timestamp)
+    settle_at: Mapped[datetime | None] = mapped_column(Timestamp)
 
 
 class LedgerEntry(Base):
@@ -104,6 +125,8 @@ class WebhookEvent(Base):
     id: Mapped[str] = mapped_column(String(128), primary_key=True)
     type: Mapped[str] = mapped_column(String(64))
     payment_id: Mapped[str] = mapped_column(String(64))
+    amount_minor: Mapped[int] = mapped_column(BigInteger)
+    currency: Mapped[str] = mapped_column(String(3))
     received_at: Mapped[datetime] = mapped_column(Timestamp)
 
 

@@ -2,8 +2,8 @@
 
 The amount is claimed before the provider is asked, so that refunds under way at the same time
 never exceed what was taken.  A refund whose answer got lost is carried on by the next request with
-its key: the provider recognises the repetition.  What is refused changes nothing and is not
-remembered.
+its key, or else by the settling: the provider recognises the repetition.  What is refused changes
+nothing and is not remembered.
 """
 
 import logging
@@ -14,6 +14,7 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
+from chassis import crash
 from chassis.errors import Invalid
 from chassis.storage import idempotency
 from chassis.storage.idempotency import StoredAnswer
@@ -24,7 +25,15 @@ from .domain import Kind
 from .errors import RefundExceedsCaptured
 from .models import IdempotencyRecord, Payment, Refund
 from .provider import Instruction
-from .service import Till, illegal, instruction_for, repeat_on_collision
+from .service import (
+    AFTER_PROVIDER,
+    AFTER_RECORD,
+    Till,
+    find_payment,
+    illegal,
+    instruction_for,
+    repeat_on_collision,
+)
 
 Render = Callable[[Payment], StoredAnswer]
 """Make the answer that shows a payment after its refund."""
@@ -69,23 +78,61 @@ def refund(till: Till, wish: RefundWish, render: Render) -> Reply:
     payment, claimed, answer = repeat_on_collision(lambda: _begin(till, wish))
     if answer:
         return Reply(answer, replayed=True)
-    amount = Money(claimed.amount_minor, payment.currency)
-    instruction = instruction_for(payment, Kind.REFUND, amount=amount, part=claimed.id)
+    instruction = _instruction_for(payment, claimed)
     till.provider.refund(instruction)
-    return _complete(till, wish, claimed.id, instruction, render)
+    crash.here(AFTER_PROVIDER)
+    reply = _complete(till, wish, claimed.id, instruction, render)
+    crash.here(AFTER_RECORD)
+    return reply
+
+
+def carry_on(till: Till, claimed: Refund) -> None:
+    """Have a refund that was claimed sent, and book it; safe to repeat.
+
+    Raises:
+        OperationRefused: the provider's record does not allow it.
+        ProviderSilent: it may be sent or not; repeating finds out.
+    """
+    instruction = _instruction_for(find_payment(till, claimed.payment_id), claimed)
+    till.provider.refund(instruction)
+    crash.here(AFTER_PROVIDER)
+    with till.database.write() as session:
+        _book(session, claimed.id, instruction, till.clock.now())
+
+
+def confirm_from_record(till: Till, payment: Payment) -> None:
+    """Book the refunds of a payment that the provider has made without our knowing.
+
+    Raises:
+        ProviderSilent: the record can't be read now.
+    """
+    with till.database.read() as session:
+        unfinished = repository.list_unfinished_refunds(session, payment.id)
+    for claimed in unfinished:
+        instruction = _instruction_for(payment, claimed)
+        if till.provider.find_operation(instruction.idempotency_key):
+            with till.database.write() as session:
+                _book(session, claimed.id, instruction, till.clock.now())
+
+
+def _instruction_for(payment: Payment, claimed: Refund) -> Instruction:
+    amount = Money(claimed.amount_minor, payment.currency)
+    return instruction_for(payment, Kind.REFUND, amount=amount, part=claimed.id)
 
 
 def _begin(till: Till, wish: RefundWish) -> tuple[Payment, Refund, StoredAnswer | None]:
     """Return the payment, the refund that the key stands for, and its answer once there is one."""
     now = till.clock.now()
     with till.database.write() as session:
-        payment = repository.get_payment(session, wish.payment_id)
+        # What is left of it decides about the amount.
+        payment = repository.get_payment(session, wish.payment_id, lock=True)
         record = idempotency.find(session, IdempotencyRecord, wish.request)
         if record:
             claimed = session.get_one(Refund, record.subject)
             return payment, claimed, idempotency.answer_of(record)
         idempotency.forget_older(session, IdempotencyRecord, now, till.idempotency_seconds)
         claimed = _claim(session, payment, wish.amount or payment.refundable, now)
+        claimed.settle_at = till.settle_at(now)
         idempotency.claim(session, IdempotencyRecord, wish.request, claimed.id, now)
         return payment, claimed, None
 
@@ -97,7 +144,9 @@ def _claim(session: Session, payment: Payment, amount: Money, at: datetime) -> R
         raise Invalid(errors={"amount": {"currency": [f"Refund in {payment.currency}."]}})
     # The rest of nothing is no refund either.
     if not amount.amount_minor or not repository.claim_refund(session, payment.id, amount):
-        raise RefundExceedsCaptured(f"What is left to refund is {payment.refundable}.")
+        left = payment.refundable
+        document = {"amount_minor": left.amount_minor, "currency": left.currency}
+        raise RefundExceedsCaptured(f"What is left to refund is {left}.", refundable=document)
     claimed = Refund(
         id=f"ref_{secrets.token_urlsafe(16)}",
         payment_id=payment.id,
@@ -111,20 +160,25 @@ def _claim(session: Session, payment: Payment, amount: Money, at: datetime) -> R
 def _complete(
     till: Till, wish: RefundWish, refund_id: str, instruction: Instruction, render: Render
 ) -> Reply:
-    now = till.clock.now()
     with till.database.write() as session:
-        # The lock lets one of two repetitions write; the other one finds the answer.
-        claimed = session.get_one(Refund, refund_id, with_for_update=True)
+        payment = _book(session, refund_id, instruction, till.clock.now())
         # Its life may have ended while the provider took its time.
         record = idempotency.find(session, IdempotencyRecord, wish.request)
-        if claimed.completed_at:
-            earlier = idempotency.answer_of(record) if record else None
-            payment = repository.get_payment(session, wish.payment_id)
-            return Reply(earlier or render(payment), replayed=True)
-        payment = repository.complete_refund(session, claimed, now)
-        ledger.post_refund(session, instruction.idempotency_key, instruction.amount, now)
+        if record and (earlier := idempotency.answer_of(record)):
+            return Reply(earlier, replayed=True)
         answer = render(payment)
         if record:
             idempotency.complete(record, answer)
-    logger.info("payment %s refunded: %s", payment.id, instruction.amount)
     return Reply(answer)
+
+
+def _book(session: Session, refund_id: str, instruction: Instruction, at: datetime) -> Payment:
+    """Count a refund that the provider has made, once; return the payment as it is then."""
+    # The lock lets one of two repetitions write; the other one finds it done.
+    claimed = session.get_one(Refund, refund_id, with_for_update=True)
+    if claimed.completed_at:
+        return repository.get_payment(session, claimed.payment_id)
+    payment = repository.complete_refund(session, claimed, at)
+    ledger.post_refund(session, instruction.idempotency_key, instruction.amount, at)
+    logger.info("payment %s refunded: %s", payment.id, instruction.amount)
+    return payment

@@ -18,7 +18,7 @@ from chassis.inbound.identity import (
 )
 from chassis.storage.idempotency import HEADER, StoredAnswer, read_key
 
-from . import refunds, service, webhooks
+from . import operations, refunds, service, signatures, webhooks
 from .domain import Status
 from .models import Payment
 from .provider import Operation
@@ -26,6 +26,7 @@ from .schemas import (
     ChargeSchema,
     EventSchema,
     OperationListSchema,
+    OperationsSchema,
     OrderArguments,
     PaymentListSchema,
     PaymentSchema,
@@ -34,6 +35,7 @@ from .schemas import (
 )
 
 SCOPE = "payments:write"
+OPERATIONS_SCOPE = "operations:read"
 KEY_PARAMETER = {
     "name": HEADER,
     "in": "header",
@@ -42,7 +44,7 @@ KEY_PARAMETER = {
     "schema": {"type": "string", "minLength": 1, "maxLength": 255},
 }
 SIGNATURE_PARAMETER = {
-    "name": webhooks.SIGNATURE_HEADER,
+    "name": signatures.SIGNATURE_HEADER,
     "in": "header",
     "required": True,
     "description": 't=<unix seconds>,v1=<hex HMAC-SHA256 of "<t>.<body>">',
@@ -62,8 +64,8 @@ def _signed(view: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(view)
     def verified(*args: Any, **kwargs: Any) -> Any:
-        webhooks.verify(
-            request.headers.get(webhooks.SIGNATURE_HEADER, ""),
+        signatures.verify(
+            request.headers.get(signatures.SIGNATURE_HEADER, ""),
             read_body(request),
             settings_of(current_app).webhook_secret,
             _till().clock.now().timestamp(),
@@ -197,6 +199,17 @@ def receive_event(event: webhooks.Event) -> dict[str, bool]:
     """
     webhooks.receive(_till(), event)
     return {"received": True}
+
+
+@bp.get("/internal/operations")
+@requires_scope(OPERATIONS_SCOPE)
+@bp.response(200, OperationsSchema)
+def show_operations() -> operations.Operations:
+    """Show what an operator watches: what is unsettled, and whether the books balance.
+
+    The balances add up the whole ledger; ask once in a while.
+    """
+    return operations.look(_till(), current_app.extensions["clients"].breakers)
 
 
 def _render(payment: Payment) -> StoredAnswer:

@@ -91,6 +91,34 @@ class OperationListSchema(Schema):
     data = fields.List(fields.Nested(OperationSchema), required=True)
 
 
+class BacklogSchema(Schema):
+    """Count what waits to be settled."""
+
+    count = fields.Integer(required=True)
+    oldest_age_seconds = fields.Float(required=True, allow_none=True)
+
+
+class BalanceSchema(Schema):
+    """Hold the balance of an account, debits above zero."""
+
+    account = fields.String(required=True)
+    currency = fields.String(required=True)
+    amount_minor = fields.Integer(required=True)
+
+
+class OperationsSchema(Schema):
+    """Hold what an operator watches of payments."""
+
+    service = fields.String(required=True)
+    breakers = fields.Dict(required=True)
+    pending = fields.Nested(BacklogSchema, required=True)
+    authorised = fields.Nested(BacklogSchema, required=True)
+    unfinished_refunds = fields.Nested(BacklogSchema, required=True)
+    ledger = fields.List(fields.Nested(BalanceSchema), required=True)
+    ledger_sum_minor = fields.Integer(required=True)
+    unbalanced_postings = fields.List(fields.String(), required=True)
+
+
 class EventSchema(Schema):
     """Report something that happened to a payment at the provider."""
 

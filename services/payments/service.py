@@ -8,17 +8,19 @@ key that follows from the payment, before anything is asked for again.
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from sqlalchemy.exc import IntegrityError
 
+from chassis import crash
 from chassis.clock import Clock
 from chassis.inbound.tokens import Principal
 from chassis.storage.database import Database
 from contracts.money import Money
 
 from . import ledger, repository
-from .domain import EDGES, Kind, Status, new_payment_id
+from .domain import EDGES, UNSETTLED, Kind, Status, new_payment_id
 from .errors import (
     CARD_REFUSALS,
     CardRefused,
@@ -31,18 +33,28 @@ from .models import Payment
 from .provider import Instruction, PaymentProvider
 
 OPERATOR = "operator"
+AFTER_PROVIDER = "payments:after_provider_before_record"
+AFTER_RECORD = "payments:after_record_before_answer"
 
 Outcome = TypeVar("Outcome")
 
 
 @dataclass(frozen=True, slots=True)
 class Till:
-    """Hold what the use cases work with."""
+    """Hold what the use cases work with.
+
+    What has not ended after ``settle_seconds`` counts as stopped half-way.
+    """
 
     database: Database
     provider: PaymentProvider
     clock: Clock
     idempotency_seconds: float
+    settle_seconds: float
+
+    def settle_at(self, now: datetime) -> datetime:
+        """Return when to look whether something that begins now has ended."""
+        return now + timedelta(seconds=self.settle_seconds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +94,26 @@ def confirm_from_record(till: Till, payment: Payment) -> Payment | None:
     Raises:
         ProviderSilent: the record can't be read now.
     """
-    if till.provider.find_operation(instruction_for(payment, Kind.AUTHORISE).idempotency_key):
+    if _is_on_record(till, payment, Kind.AUTHORISE):
         return _settle(till, payment, Status.AUTHORISED)
     return None
+
+
+def catch_up(till: Till, payment: Payment) -> Payment:
+    """Bring a payment to where the provider's record has it; safe to repeat.
+
+    What the record does not have is left as it is: it may be on its way.
+
+    Raises:
+        ProviderSilent: the record can't be read now.
+    """
+    if payment.status == Status.PENDING:
+        payment = confirm_from_record(till, payment) or payment
+    if payment.status in UNSETTLED and _is_on_record(till, payment, Kind.VOID):
+        return _settle(till, payment, Status.VOIDED)
+    if payment.status == Status.AUTHORISED and _is_on_record(till, payment, Kind.CAPTURE):
+        return _book_capture(till, payment)
+    return payment
 
 
 def capture(till: Till, payment_id: str) -> Payment:
@@ -99,9 +128,9 @@ def capture(till: Till, payment_id: str) -> Payment:
     if payment.captured_minor:
         return payment
     _require_edge(payment, Status.CAPTURED, "be captured")
-    instruction = instruction_for(payment, Kind.CAPTURE)
-    till.provider.capture(instruction)
-    return _book_capture(till, payment, instruction.idempotency_key)
+    till.provider.capture(instruction_for(payment, Kind.CAPTURE))
+    crash.here(AFTER_PROVIDER)
+    return _book_capture(till, payment)
 
 
 def void(till: Till, payment_id: str) -> Payment:
@@ -206,7 +235,13 @@ def _new_payment(till: Till, charge: Charge, status: Status) -> Payment:
         card_token=charge.token,
         created_at=now,
         updated_at=now,
+        settle_at=till.settle_at(now) if status in UNSETTLED else None,
     )
+
+
+def _is_on_record(till: Till, payment: Payment, kind: Kind) -> bool:
+    key = instruction_for(payment, kind).idempotency_key
+    return till.provider.find_operation(key) is not None
 
 
 def _void(till: Till, payment: Payment) -> Payment:
@@ -215,6 +250,7 @@ def _void(till: Till, payment: Payment) -> Payment:
         return payment
     _require_edge(payment, Status.VOIDED, "be voided")
     till.provider.void(instruction_for(payment, Kind.VOID))
+    crash.here(AFTER_PROVIDER)
     return _settle(till, payment, Status.VOIDED)
 
 
@@ -224,28 +260,32 @@ def _authorise_card(till: Till, payment: Payment) -> Payment:
         till.provider.authorise(instruction, payment.card_token)
     except CardRefused as refusal:
         return _settle(till, payment, Status.DECLINED, refusal=refusal.code)
+    crash.here(AFTER_PROVIDER)
     return _settle(till, payment, Status.AUTHORISED)
 
 
 def _settle(till: Till, payment: Payment, target: Status, **changes: Any) -> Payment:
     """Record how it ended, unless a rival has recorded it; return the payment as it is now."""
+    now = till.clock.now()
+    changes["settle_at"] = till.settle_at(now) if target in UNSETTLED else None
     with till.database.write() as session:
         # The token has done its work; what is not kept can't leak.
-        moved = repository.move(
-            session, payment.id, target, till.clock.now(), card_token="", **changes
-        )
-        return moved or repository.get_payment(session, payment.id)
+        moved = repository.move(session, payment.id, target, now, card_token="", **changes)
+        payment = moved or repository.get_payment(session, payment.id)
+    crash.here(AFTER_RECORD)
+    return payment
 
 
-def _book_capture(till: Till, payment: Payment, posting: str) -> Payment:
+def _book_capture(till: Till, payment: Payment) -> Payment:
     now = till.clock.now()
+    posting = instruction_for(payment, Kind.CAPTURE).idempotency_key
+    changes = {"captured_minor": payment.amount_minor, "settle_at": None}
     with till.database.write() as session:
-        captured = repository.move(
-            session, payment.id, Status.CAPTURED, now, captured_minor=payment.amount_minor
-        )
+        captured = repository.move(session, payment.id, Status.CAPTURED, now, **changes)
         if captured is None:
             return repository.get_payment(session, payment.id)
         ledger.post_capture(session, posting, payment.amount, now)
+    crash.here(AFTER_RECORD)
     return captured
 
 

@@ -81,6 +81,7 @@ class StandInProvider:
         *,
         timeout_seconds: float,
         wait: Callable[[float], object] = time.sleep,
+        report_twice: Callable[[Operation], object] = lambda _: None,
     ) -> None:
         """Keep the record in ``database``, which is made ready when it is new.
 
@@ -89,12 +90,14 @@ class StandInProvider:
             clock: the time of the record.
             timeout_seconds: how long a caller waits for a card that hangs.
             wait: lets that time pass.
+            report_twice: sends the event of an operation to the webhook, two times.
         """
         database.create_all(metadata)
         self._database = database
         self._clock = clock
         self._timeout_seconds = timeout_seconds
         self._wait = wait
+        self._report_twice = report_twice
         self._waiting = threading.BoundedSemaphore(MAX_WAITING)
 
     def authorise(self, instruction: Instruction, card_token: str) -> Operation:
@@ -119,6 +122,10 @@ class StandInProvider:
             case "tok_error_after_charge":
                 self._record(Kind.AUTHORISE, instruction)
                 raise ProviderSilent("The provider failed after it had recorded the operation.")
+            case "tok_duplicate_webhook":
+                operation = self._record(Kind.AUTHORISE, instruction)
+                self._report_twice(operation)
+                return operation
             case _:
                 raise UnknownCardToken
 

@@ -2,6 +2,7 @@
 
 from flask import Flask
 
+from chassis.background import Background
 from chassis.clock import Clock, SystemClock
 from chassis.inbound.api import Api
 from chassis.inbound.app import create_flask
@@ -12,6 +13,7 @@ from . import cli, routes
 from .clients import Clients, connect
 from .config import Config
 from .models import Base
+from .reservations import expire_reservations
 from .seed import seed_catalogue
 
 
@@ -31,7 +33,10 @@ def create_app(
     database.create_all(Base.metadata)
     seed_catalogue(database, config.catalogue)
     add_readiness_check(app, "database", database.check)
-    app.extensions.update(database=database, clients=clients, clock=clock)
+    sweep = Background(
+        "the sweep", lambda: expire_reservations(database, clock.now()), config.sweep_seconds
+    )
+    app.extensions.update(database=database, clients=clients, clock=clock, background=sweep)
     api = Api(app, title="Products")
     api.register_converter(routes.ReservationIdConverter, routes.describe_reservation_id)
     api.register_blueprint(routes.bp)

@@ -4,7 +4,7 @@ A catalogue comes in DummyJSON's shape, over HTTP in pages or as a file.  Its it
 by one, so that a bad one costs nothing but itself.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Final, Protocol
@@ -18,7 +18,7 @@ from chassis.clock import Clock
 from chassis.errors import BadUpstream
 from chassis.inbound.api import Integer, Text
 from chassis.inbound.keyset import KeySet, RemoteKeySet
-from chassis.outbound.breaker import BreakerPolicy
+from chassis.outbound.breaker import BreakerPolicy, CircuitBreakerGuard
 from chassis.outbound.client import ServiceClient
 
 from .config import Config
@@ -106,6 +106,11 @@ class HTTPCatalogueSource:
             read_timeout=PAGE_SECONDS,
         )
 
+    @property
+    def breaker(self) -> CircuitBreakerGuard:
+        """Return what keeps a source that fails from being asked."""
+        return self._client.breaker
+
     def key_of(self, item: CatalogueItem) -> str:
         """Return the address of the item."""
         return f"{self._address}{self._path}/{item.id}"
@@ -156,6 +161,7 @@ class Clients:
 
     key_set: KeySet
     source: CatalogueSource | None
+    breakers: Sequence[CircuitBreakerGuard] = ()
 
 
 def connect(
@@ -169,5 +175,7 @@ def connect(
     policy = BreakerPolicy(open_seconds=config.breaker_open_seconds)
     source = HTTPCatalogueSource(config.source_url, policy, clock) if config.source_url else None
     return Clients(
-        key_set=RemoteKeySet(lambda path: auth.get(path).body, config, clock), source=source
+        key_set=RemoteKeySet(lambda path: auth.get(path).body, config, clock),
+        source=source,
+        breakers=(auth.breaker, source.breaker) if source else (auth.breaker,),
     )

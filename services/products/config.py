@@ -57,3 +57,10 @@ class Config(ServiceConfig):
         parse=positive,
         doc="how long goods are held back for an order that is not confirmed",
     )
+    # Two seconds late is what the contract allows; a look that finds nothing costs one index read.
+    sweep_seconds: float = setting(
+        "RESERVATION_SWEEP_SECONDS",
+        default=1.0,
+        parse=positive,
+        doc="pause between looks for reservations that expired",
+    )

@@ -86,6 +86,20 @@ class Reservation:
         """Return how much of each product it is about."""
         return {item.product_id: item.quantity for item in self.items}
 
+    def status_at(self, now: datetime) -> Status:
+        """Return the state; what is held past its life has expired, noted or not."""
+        is_overdue = self.status is Status.HELD and self.expires_at <= now
+        return Status.EXPIRED if is_overdue else self.status
+
+
+@dataclass(frozen=True, slots=True)
+class HeldGoods:
+    """Count reservations and the units that they hold, and say when the first is due."""
+
+    reservations: int
+    units: int
+    oldest_expiry: datetime | None
+
 
 def refusal(status: Status) -> Conflict:
     """Return the error for a move that a reservation in this state does not allow."""

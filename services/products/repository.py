@@ -29,7 +29,7 @@ from chassis.errors import Invalid
 from chassis.inbound.pagination import decode_cursor, encode_cursor
 from contracts.money import Money
 
-from .domain import EXPIRE, Move, ProductQuery, Reservation, ReservedLine, Status, folded
+from .domain import EXPIRE, HeldGoods, Move, ProductQuery, Reservation, ReservedLine, Status, folded
 from .models import TAG_SEPARATOR, Product, ReservationLineRow, ReservationRow
 
 # SQLite takes 32,766 values in a statement; this many hold its write lock for milliseconds.
@@ -102,15 +102,25 @@ _ADVANCE: Final = (
 _DUE: Final = select(ReservationRow.id).where(
     ReservationRow.status == Status.HELD, ReservationRow.expires_at <= bindparam("now")
 )
+# Locked in the order of keys; what a rival has settled while this waited is left out.
+_LOCK_DUE: Final = _DUE.order_by(ReservationRow.id).limit(EXPIRY_BATCH).with_for_update()
 _EXPIRE: Final = (
     update(ReservationRow)
-    # The state is asked twice, because whoever waits for a lock is only shown the outer condition.
     .where(
         ReservationRow.status == Status.HELD,
-        ReservationRow.id.in_(_DUE.limit(EXPIRY_BATCH)),
+        ReservationRow.id.in_(bindparam("reservations", expanding=True)),
     )
     .values(status=EXPIRE.target)
     .returning(ReservationRow.id)
+)
+_LIVE: Final = (
+    select(
+        func.count(ReservationRow.id.distinct()),
+        func.sum(ReservationLineRow.quantity),
+        func.min(ReservationRow.expires_at),
+    )
+    .join(ReservationLineRow, ReservationLineRow.reservation_id == ReservationRow.id)
+    .where(ReservationRow.status == Status.HELD)
 )
 _HELD_GOODS: Final = (
     select(ReservationLineRow.product_id, func.sum(ReservationLineRow.quantity))
@@ -261,7 +271,20 @@ def has_due_reservations(session: Session, now: datetime) -> bool:
 
 def expire_some(session: Session, now: datetime) -> Sequence[str]:
     """Expire up to ``EXPIRY_BATCH`` reservations held past their life, and return their ids."""
-    return _run(session, _EXPIRE, now=now).scalars().all()
+    due = _run(session, _LOCK_DUE, now=now).scalars().all()
+    return _run(session, _EXPIRE, reservations=due).scalars().all() if due else ()
+
+
+def sum_up_held(session: Session, now: datetime) -> tuple[HeldGoods, HeldGoods]:
+    """Return what live reservations hold, and what those hold that are past their life."""
+    live = _LIVE.where(ReservationRow.expires_at > bindparam("now"))
+    overdue = _LIVE.where(ReservationRow.expires_at <= bindparam("now"))
+    return _held(session, live, now), _held(session, overdue, now)
+
+
+def _held(session: Session, statement: Executable, now: datetime) -> HeldGoods:
+    count, units, oldest = _run(session, statement, now=now).one()
+    return HeldGoods(count, int(units or 0), oldest)
 
 
 def return_goods(session: Session, reservation_ids: Collection[str]) -> None:

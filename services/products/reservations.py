@@ -4,14 +4,20 @@ Pattern: Reservation, as the pending state of a saga's step (Richardson, Microse
 4.3, semantic lock).  Each function is one part of the caller's write transaction, takes effect
 once however often it is called, and changes stock only by conditional updates.
 
-Nobody has to watch the clock: whoever writes or reads stock first puts the goods of expired
-reservations back on sale.
+A sweep puts the goods of expired reservations back on sale every second, and whoever writes or
+reads stock does so first, so that the count is exact for all who look.  Expiring has transactions
+of its own: reservations are locked before products, and products in the order of their ids, so
+that no two transactions wait for each other.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
+from typing import TypeVar
 
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
+
+from chassis.storage.database import Database
 
 from . import repository
 from .domain import (
@@ -25,6 +31,19 @@ from .domain import (
     refusal,
 )
 from .errors import OutOfStock, ReservationMismatch, ReservationNotFound, UnknownProduct
+
+Outcome = TypeVar("Outcome")
+
+
+def repeat_on_collision(attempt: Callable[[], Outcome]) -> Outcome:
+    """Try again when somebody else has used the same new id meanwhile; then the attempt finds it.
+
+    SQLite lets one write at a time, so that only other databases come to this.
+    """
+    try:
+        return attempt()
+    except IntegrityError:
+        return attempt()
 
 
 def reserve(
@@ -46,10 +65,9 @@ def reserve(
         ReservationReleased: it was released, perhaps before it was made.
         ReservationExpired: it was not confirmed in time.
     """
-    expire_reservations(session, now)
     existing = repository.find_reservation(session, reservation_id)
     if existing is not None:
-        return _repeated(existing, wanted), False
+        return _repeated(existing, wanted, now), False
     lines = _offers(session, wanted)
     _take(session, wanted)
     expires_at = now + timedelta(seconds=seconds)
@@ -58,9 +76,10 @@ def reserve(
     return reservation, True
 
 
-def _repeated(existing: Reservation, wanted: Mapping[int, int]) -> Reservation:
-    if existing.status not in {Status.HELD, Status.CONFIRMED}:
-        raise refusal(existing.status)
+def _repeated(existing: Reservation, wanted: Mapping[int, int], now: datetime) -> Reservation:
+    status = existing.status_at(now)
+    if status not in {Status.HELD, Status.CONFIRMED}:
+        raise refusal(status)
     if existing.quantities() != wanted:
         raise ReservationMismatch
     return existing
@@ -139,13 +158,26 @@ def get_reservation(session: Session, reservation_id: str) -> Reservation:
     return reservation
 
 
-def expire_reservations(session: Session, now: datetime) -> int:
-    """Put the goods of reservations past their life back on sale, and return how many expired."""
+def expire_reservations(database: Database, now: datetime) -> int:
+    """Put the goods of reservations past their life back on sale, and return how many expired.
+
+    It writes only when there are such reservations, a batch in a transaction; several processes
+    may do so at once.
+    """
+    with database.read() as session:
+        if not repository.has_due_reservations(session, now):
+            return 0
     expired = 0
-    while ids := repository.expire_some(session, now):
-        repository.return_goods(session, ids)
-        expired += len(ids)
+    while count := _expire_some(database, now):
+        expired += count
     return expired
+
+
+def _expire_some(database: Database, now: datetime) -> int:
+    with database.write() as session:
+        ids = repository.expire_some(session, now)
+        repository.return_goods(session, ids)
+    return len(ids)
 
 
 def _settle(session: Session, reservation_id: str, move: Move, now: datetime) -> Status:
@@ -154,8 +186,7 @@ def _settle(session: Session, reservation_id: str, move: Move, now: datetime) ->
             repository.return_goods(session, [reservation_id])
         return move.target
     # Either it was done before, or it must not be done: the state tells.
-    expire_reservations(session, now)
-    status = get_reservation(session, reservation_id).status
+    status = get_reservation(session, reservation_id).status_at(now)
     if status not in move.done:
         raise refusal(status)
     return status

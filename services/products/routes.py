@@ -2,24 +2,24 @@
 
 from typing import Any
 
-from flask import current_app, request
+from flask import current_app
 from werkzeug.routing import BaseConverter
 
-from chassis.errors import Invalid
+from chassis import crash
 from chassis.inbound.api import Blueprint
 from chassis.inbound.app import settings_of
-from chassis.inbound.bodies import read_json_object
 from chassis.inbound.identity import requires_role, requires_scope, requires_user
 from chassis.inbound.pagination import MAX_LIMIT, page_schema
 
-from . import reservations, service
-from .domain import ProductQuery, Reservation
+from . import operations, reservations, service
+from .domain import ProductQuery, Reservation, Status
 from .fields import RESERVATION_ID
 from .models import Product
 from .schemas import (
     ArticleProductListSchema,
     CategoryListSchema,
     ImportReportSchema,
+    OperationsSchema,
     ProductArguments,
     ProductChangesSchema,
     ProductInputSchema,
@@ -32,6 +32,7 @@ from .schemas import (
 
 OPERATOR = "operator"
 SCOPE = "reservations:write"
+OPERATIONS_SCOPE = "operations:read"
 
 bp = Blueprint("products", __name__, description="The catalogue")
 reservations_bp = Blueprint(
@@ -63,6 +64,10 @@ def _reading() -> Any:
 
 def _writing() -> Any:
     return _part("database").write()
+
+
+def _changing_stock() -> Any:
+    return service.changing_stock(_part("database"), _part("clock").now())
 
 
 @bp.get("/products")
@@ -127,8 +132,8 @@ def create_product(values: dict[str, Any]) -> tuple[Product, dict[str, str]]:
 @bp.alt_response(404, "NOT_FOUND")
 def change_product(values: dict[str, Any], product_id: int) -> Product:
     """Change some of what is said about a product."""
-    with _writing() as session:
-        return service.change_product(session, product_id, values, _part("clock").now())
+    with _changing_stock() as session:
+        return service.change_product(session, product_id, values)
 
 
 @bp.put("/api/v1/products/<id:product_id>/stock")
@@ -143,8 +148,8 @@ def set_stock(wanted: dict[str, int], product_id: int) -> Product:
 
     What live reservations hold stays theirs, and comes back on top if they are given up.
     """
-    with _writing() as session:
-        return service.set_stock(session, product_id, wanted["stock"], _part("clock").now())
+    with _changing_stock() as session:
+        return service.set_stock(session, product_id, wanted["stock"])
 
 
 @bp.post("/api/v1/products/import")
@@ -163,9 +168,6 @@ def import_catalogue() -> service.ImportReport:
     here.  Items that are no products are skipped, with the reasons.  When the source fails
     half-way, what came before stays; the call may be repeated.
     """
-    if request.get_data() and (members := read_json_object(request)):
-        message = "The source is a setting; send nothing."
-        raise Invalid(message, errors={name: ["Unknown field."] for name in members})
     return service.import_catalogue(_part("database"), _part("clients").source)
 
 
@@ -182,8 +184,13 @@ def reserve(wanted: dict[str, Any]) -> tuple[Reservation, int]:
     """
     now = _part("clock").now()
     seconds = settings_of(current_app).reservation_seconds
-    with _writing() as session:
-        reservation, is_new = reservations.reserve(session, **wanted, now=now, seconds=seconds)
+
+    def attempt() -> tuple[Reservation, bool]:
+        with _changing_stock() as session:
+            return reservations.reserve(session, **wanted, now=now, seconds=seconds)
+
+    reservation, is_new = reservations.repeat_on_collision(attempt)
+    crash.here("products:after_reserve_before_answer")
     return reservation, 201 if is_new else 200
 
 
@@ -218,9 +225,12 @@ def release(reservation_id: str) -> dict[str, str]:
 
     An id that is not known yet is refused from then on.  The answer for one that expired says so.
     """
-    with _writing() as session:
-        status = reservations.release(session, reservation_id, _part("clock").now())
-    return {"id": reservation_id, "status": status}
+
+    def attempt() -> Status:
+        with _writing() as session:
+            return reservations.release(session, reservation_id, _part("clock").now())
+
+    return {"id": reservation_id, "status": reservations.repeat_on_collision(attempt)}
 
 
 @reservations_bp.post("/<reservation:reservation_id>/restock")
@@ -233,3 +243,11 @@ def restock(reservation_id: str) -> dict[str, str]:
     with _writing() as session:
         status = reservations.restock(session, reservation_id, _part("clock").now())
     return {"id": reservation_id, "status": status}
+
+
+@bp.get("/internal/operations")
+@requires_scope(OPERATIONS_SCOPE)
+@bp.response(200, OperationsSchema)
+def show_operations() -> operations.Operations:
+    """Show what an operator watches: how much is held back, and what should be on sale again."""
+    return operations.look(_part("database"), _part("clients"), _part("clock").now())

@@ -186,6 +186,23 @@ class ReservationStatusSchema(Schema):
     )
 
 
+class HeldGoodsSchema(Schema):
+    """Count reservations and the units that they hold."""
+
+    reservations = fields.Integer(required=True)
+    units = fields.Integer(required=True)
+    oldest_expiry = fields.AwareDateTime(required=True, allow_none=True)
+
+
+class OperationsSchema(Schema):
+    """Hold what an operator watches of products."""
+
+    service = fields.String(required=True)
+    breakers = fields.Dict(required=True)
+    live = fields.Nested(HeldGoodsSchema, required=True)
+    overdue = fields.Nested(HeldGoodsSchema, required=True)
+
+
 class ReservationSchema(ReservationStatusSchema):
     """Describe a reservation."""
 

@@ -26,16 +26,20 @@ Progress = Callable[[int, int], None]
 
 @contextmanager
 def current_stock(database: Database, now: datetime) -> Iterator[Session]:
-    """Open a session to read in, in which the goods of expired reservations are back on sale.
-
-    It writes only when there are such reservations.
-    """
+    """Open a session to read in, in which the goods of expired reservations are back on sale."""
+    expire_reservations(database, now)
     with database.read() as session:
-        if not repository.has_due_reservations(session, now):
-            yield session
-            return
+        yield session
+
+
+@contextmanager
+def changing_stock(database: Database, now: datetime) -> Iterator[Session]:
+    """Open a session to write in, in which the goods of expired reservations are back on sale.
+
+    Otherwise those would be missing, or be added later to what was counted with them.
+    """
+    expire_reservations(database, now)
     with database.write() as session:
-        expire_reservations(session, now)
         yield session
 
 
@@ -78,15 +82,12 @@ def create_product(session: Session, values: Mapping[str, Any]) -> Product:
     return product
 
 
-def change_product(
-    session: Session, product_id: int, values: Mapping[str, Any], now: datetime
-) -> Product:
+def change_product(session: Session, product_id: int, values: Mapping[str, Any]) -> Product:
     """Change what ``values`` name of a product; its stock as :func:`set_stock` does.
 
     Raises:
         ProductNotFound: there is none.
     """
-    expire_reservations(session, now)
     product = session.get(Product, product_id, with_for_update=True)
     if product is None:
         raise ProductNotFound
@@ -94,14 +95,12 @@ def change_product(
     return product
 
 
-def set_stock(session: Session, product_id: int, stock: int, now: datetime) -> Product:
+def set_stock(session: Session, product_id: int, stock: int) -> Product:
     """Set what can be bought now; what live reservations hold comes on top.
 
     Raises:
         ProductNotFound: there is none.
     """
-    # Otherwise the goods of an expired one would be added to what was counted with them.
-    expire_reservations(session, now)
     repository.set_stock(session, product_id, stock)
     return get_product(session, product_id)
 

@@ -72,8 +72,10 @@ class Shop:
         os.kill(pid, signal.SIGKILL)
         return pid
 
-    def restart(self) -> None:
+    def restart(self, **environ: str) -> None:
+        """Stop and start on the same data, with settings changed; an empty one is none."""
         self.close()
+        self._environ |= environ
         self._start()
 
     def close(self) -> None:

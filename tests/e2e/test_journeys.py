@@ -79,6 +79,20 @@ def test_provider_that_hangs_after_charging_ends_in_one_capture(open_shop):
     assert sorted(kinds) == ["authorise", "capture"]
 
 
+def test_webhook_that_comes_twice_has_no_effect_on_a_paid_order(running_shop):
+    alice, operator = (Shopper(running_shop.url).sign_in(name) for name in ("alice", "admin"))
+
+    order = alice.order([(1, 1)], token="tok_duplicate_webhook").json()
+
+    log = running_shop.data / "log" / "payments.jsonl"
+    said = wait_for(lambda: log.read_text().count("event was answered with 200") == 2)
+    record = operator.get(f"/api/v1/payments/provider/operations?order_id={order['id']}").json()
+    payment = alice.get(f"/api/v1/payments/{order['payment_id']}").json()
+    assert said
+    assert [operation["kind"] for operation in record["data"]] == ["authorise", "capture"]
+    assert (order["status"], payment["captured"]) == ("confirmed", order["total"])
+
+
 def test_orders_and_sign_ins_survive_a_restart(open_shop):
     shop = open_shop()
     alice = Shopper(shop.url).sign_in()

@@ -136,6 +136,7 @@ OPERATIONS = [
         # An id that is not known yet is remembered, so that a late reservation is refused.
         ("POST /internal/reservations/{reservation_id}/release", _A.SCOPE, {"any_id": True}),
         ("POST /internal/reservations/{reservation_id}/restock", _A.SCOPE, {"after": "confirm"}),
+        ("GET /internal/operations", _A.SCOPE),
     ),
     *_of(
         "orders",
@@ -173,6 +174,7 @@ OPERATIONS = [
             {"query": "order_id={order_id}"},
         ),
         ("POST /api/v1/payments/webhook", _A.SIGNED, {"body": EVENT}),
+        ("GET /internal/operations", _A.SCOPE),
     ),
     *_of(
         "gateway",

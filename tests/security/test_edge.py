@@ -12,7 +12,7 @@ import pytest
 from chassis.storage.database import Database
 from chassis.testing import TokenMint, bearer
 from services.auth.keys import KeyRing
-from services.payments.webhooks import SIGNATURE_HEADER
+from services.payments.signatures import SIGNATURE_HEADER
 from tests.e2e.shopper import Shopper
 from tests.security.bad_tokens import bad_tokens, good_token
 from tests.security.hostile import FORMS, claims_to_be, cross_site

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from chassis.config import EXIT_CONFIG, ConfigError
-from services.payments.webhooks import SIGNATURE_HEADER, sign
+from services.payments.signatures import SIGNATURE_HEADER, sign
 from tests.e2e.running import ROOT, Shop
 from tests.e2e.shopper import Shopper
 from tests.security.bad_bodies import JSON_TYPE

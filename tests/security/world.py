@@ -15,11 +15,11 @@ from werkzeug.test import TestResponse
 
 from chassis.testing import TokenMint, bearer
 from services.payments.config import DEVELOPMENT_WEBHOOK_SECRET
-from services.payments.webhooks import SIGNATURE_HEADER, sign
+from services.payments.signatures import SIGNATURE_HEADER, sign
 from tests.security.policy import LINE, MONEY, ORDER, Access, Operation
 from tests.system.whole_shop import WholeShop
 
-SCOPES = ("reservations:write", "payments:write")
+SCOPES = ("reservations:write", "payments:write", "operations:read")
 NOBODY: Mapping[str, str] = {}
 OTHER_VALUES = {
     "order_id": "ord_AAAAAAAAAAAAAAAAAAAAAA",

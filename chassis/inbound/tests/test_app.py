@@ -46,6 +46,11 @@ def a_blueprint():
     def list_things(query):
         return query
 
+    @bp.post("/things/tidy")
+    @bp.response(200)
+    def tidy():
+        return {"tidy": True}
+
     @bp.get("/things/<id:thing_id>")
     @bp.response(200)
     def show_thing(thing_id):
@@ -329,3 +334,19 @@ def test_document_has_the_docstring_the_problems_and_who_may_call(client):
     assert document["paths"]["/me"]["get"]["security"] == [{"bearer": []}]
     invalid = document["components"]["responses"]["UNPROCESSABLE_ENTITY"]
     assert "application/problem+json" in invalid["content"]
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [(b"", 200), (b"{}", 200), (b'{"all": true}', 422), (b"[]", 422), (b"{", 400), (b" ", 400)],
+)
+def test_route_without_a_body_refuses_members(client, body, status):
+    answer = client.post("/things/tidy", data=body, content_type="application/json")
+
+    assert answer.status_code == status
+
+
+def test_route_without_a_body_names_what_it_refuses(client):
+    answer = client.post("/things/tidy", json={"all": True})
+
+    assert (answer.json["code"], answer.json["errors"]) == ("invalid", {"all": ["Unknown field."]})

@@ -14,6 +14,7 @@ from services.payments.stand_in import StandInProvider
 from .fakes import FakePaymentProvider, OrdersService
 
 TIMEOUT_SECONDS = 0.4
+SETTLE_SECONDS = 5
 
 
 @pytest.fixture(scope="session")
@@ -52,9 +53,22 @@ def provider(stand_in):
 
 
 @pytest.fixture
+def config_url(app):
+    """Return the address of the application's database."""
+    return app.config["SERVICE_CONFIG"].database_url
+
+
+@pytest.fixture
 def app(tmp_path, mint, clock, provider):
-    config = Config.from_environ({"SHOP_DATA_DIR": str(tmp_path), "IDEMPOTENCY_SECONDS": "60"})
+    environ = {
+        "SHOP_DATA_DIR": str(tmp_path),
+        "IDEMPOTENCY_SECONDS": "60",
+        "RECONCILE_SECONDS": str(SETTLE_SECONDS),
+    }
+    config = Config.from_environ(environ)
     app = create_app(config, clients=Clients(key_set=mint, provider=provider), clock=clock)
+    # Tests do the chore themselves, when their own clock says so.
+    app.extensions["background"].stop()
     yield app
     app.extensions["till"].database.close()
 

@@ -78,6 +78,16 @@ def test_void_from_each_state(orders, payment_in, state, status, reached):
     assert (answer.status_code, now) == (status, reached)
 
 
+@pytest.mark.parametrize("command", ["capture", "void"])
+def test_no_amount_can_be_named(orders, fake, command):
+    payment_id = orders.authorise(amount=1999).json["id"]
+
+    answer = orders.post(f"/internal/payments/{payment_id}/{command}", {"amount": money(1)})
+
+    assert (answer.status_code, answer.json["errors"]) == (422, {"amount": ["Unknown field."]})
+    assert kinds(fake) == [Kind.AUTHORISE]
+
+
 def test_capture_takes_the_whole_amount(orders):
     payment_id = orders.authorise(amount=1999).json["id"]
 

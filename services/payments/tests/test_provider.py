@@ -212,3 +212,12 @@ def test_record_survives_a_restart(stand_in, clock):
     reopened = StandInProvider(stand_in._database, clock, timeout_seconds=TIMEOUT_SECONDS)
 
     assert reopened.operations("ord_1") == [held]
+
+
+def test_card_that_duplicates_its_webhook_reports_the_authorisation(stand_in):
+    reported = []
+    stand_in._report_twice = reported.append
+
+    held = stand_in.authorise(an_instruction(), "tok_duplicate_webhook")
+
+    assert reported == [held] == list(stand_in.operations("ord_1"))

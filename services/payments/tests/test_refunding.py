@@ -58,6 +58,7 @@ def test_refund_of_more_than_is_left_is_refused(orders, fake, captured, amount):
     answer = orders.refund(captured, amount)
 
     assert (answer.status_code, answer.json["code"]) == (409, "refund_exceeds_captured")
+    assert answer.json["refundable"] == money(0 if amount is None else 7000)
     assert sum(refunded_by(fake)) <= 10000
 
 

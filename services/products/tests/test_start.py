@@ -28,6 +28,7 @@ def start(tmp_path, mint):
 
     yield start
     for app in apps:
+        app.extensions["background"].stop()
         app.extensions["database"].close()
 
 

@@ -116,10 +116,10 @@ class Shelf(RuleBasedStateMachine):
                 left = {number: left[number] - wanted.get(number, 0) for number in left}
         return left
 
-    def outcome(self, act, *arguments):
+    def outcome(self, act, *arguments, opened=None):
         """Return what a use case returns, or the code of its refusal."""
         try:
-            with self.database.write() as session:
+            with opened or self.database.write() as session:
                 return act(session, *arguments)
         except ServiceError as error:
             return error.code
@@ -130,7 +130,10 @@ class Shelf(RuleBasedStateMachine):
         wanted = dict(sorted(wanted.items()))
         enough = all(self.available()[number] >= quantity for number, quantity in wanted.items())
 
-        outcome = self.outcome(reservations.reserve, name, wanted, self.clock.now(), LIFE_SECONDS)
+        now = self.clock.now()
+        opened = service.changing_stock(self.database, now)
+        reserve = reservations.reserve
+        outcome = self.outcome(reserve, name, wanted, now, LIFE_SECONDS, opened=opened)
 
         if status in {Status.HELD, Status.CONFIRMED}:
             expected = (status, False) if self.books[name][2] == wanted else "reservation_mismatch"
@@ -179,9 +182,13 @@ class Shelf(RuleBasedStateMachine):
     @rule(number=st.integers(1, 3), stock=st.integers(0, 8))
     def count_the_shelf(self, number, stock):
         before = self.available()[number]
-        with self.database.write() as session:
-            service.set_stock(session, number, stock, self.clock.now())
+        with service.changing_stock(self.database, self.clock.now()) as session:
+            service.set_stock(session, number, stock)
         self.owned[number] += stock - before
+
+    @rule()
+    def sweep(self):
+        reservations.expire_reservations(self.database, self.clock.now())
 
     @precondition(lambda self: len(self.books) > 1)
     @rule()
