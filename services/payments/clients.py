@@ -42,5 +42,5 @@ def connect(
             timeout_seconds=config.provider_timeout_seconds,
             report_twice=sender.send_twice,
         ),
-        breakers=(auth.breaker,),
+        breakers=(auth.caller.breaker,),
     )

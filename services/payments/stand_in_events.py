@@ -14,7 +14,7 @@ from requests.adapters import BaseAdapter
 
 from chassis.clock import Clock
 from chassis.errors import ServiceError
-from chassis.outbound.transport import exchange, open_session
+from chassis.outbound.transport import exchange, open_transport
 
 from .provider import Operation
 from .signatures import SIGNATURE_HEADER, sign
@@ -41,7 +41,7 @@ class EventSender:
         self._url = url
         self._secret = secret
         self._clock = clock
-        self._session = open_session(1, transport)
+        self._transport = transport or open_transport(1)
 
     def send_twice(self, operation: Operation) -> threading.Thread:
         """Report an operation, and once more under the same id; return the thread that does so."""
@@ -67,9 +67,7 @@ class EventSender:
         headers = {"Content-Type": "application/json", SIGNATURE_HEADER: signature}
         request = requests.Request("POST", self._url, headers=headers, data=body)
         try:
-            answer = exchange(
-                self._session, self._session.prepare_request(request), TIMEOUTS_SECONDS
-            )
+            answer = exchange(self._transport, request.prepare(), TIMEOUTS_SECONDS)
         except ServiceError as error:
             logger.warning("the stand-in's event was not delivered: %r", error)
         else:

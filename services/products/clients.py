@@ -109,7 +109,7 @@ class HTTPCatalogueSource:
     @property
     def breaker(self) -> CircuitBreakerGuard:
         """Return what keeps a source that fails from being asked."""
-        return self._client.breaker
+        return self._client.caller.breaker
 
     def key_of(self, item: CatalogueItem) -> str:
         """Return the address of the item."""
@@ -177,5 +177,5 @@ def connect(
     return Clients(
         key_set=RemoteKeySet(lambda path: auth.get(path).body, config, clock),
         source=source,
-        breakers=(auth.breaker, source.breaker) if source else (auth.breaker,),
+        breakers=(auth.caller.breaker, source.breaker) if source else (auth.caller.breaker,),
     )
