@@ -17,6 +17,7 @@ This module does no I/O, and does not decide what counts as a failure.
 """
 
 import random
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -24,12 +25,19 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from types import ModuleType
 from typing import Self
-
-import pybreaker
 
 from chassis.clock import Clock, SystemClock
 from chassis.errors import Unavailable
+
+# pybreaker imports redis where that is installed: 22 MB that nothing here uses.  None forbids it.
+_modules: dict[str, ModuleType | None] = sys.modules  # type: ignore[assignment]
+_modules.setdefault("redis", None)
+import pybreaker  # noqa: E402
+
+if _modules["redis"] is None:
+    del _modules["redis"]
 
 
 class CircuitOpen(Unavailable):
