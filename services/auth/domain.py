@@ -19,7 +19,7 @@ OPERATOR: Final = "operator"
 ROLES: Final = (CUSTOMER, OPERATOR)
 
 CLIENT_SCOPES: Final[Mapping[str, tuple[str, ...]]] = {
-    "orders": ("reservations:write", "payments:write"),
+    "orders": ("reservations:write", "payments:write", "events:write"),
 }
 """The services that get tokens, and the scopes of each; one that is not here gets none."""
 

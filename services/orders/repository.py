@@ -15,6 +15,7 @@ from chassis.storage import idempotency
 from .answers import answer_for
 from .domain import EDGES, UNFINISHED, Line, Status
 from .errors import IllegalTransition, OrderNotFound
+from .events import Publisher
 from .models import CartItem, IdempotencyRecord, Order, OrderItem, OrderTransition
 
 # Longer than the longest request, so that nobody takes over an order that is still worked on.
@@ -104,8 +105,15 @@ def price(session: Session, order: Order) -> None:
     session.execute(update(OrderItem), rows)
 
 
-def move(session: Session, order: Order, target: Status, now: datetime, **changes: Any) -> None:
-    """Change the status of an order along an edge, with other columns.
+def move(
+    session: Session,
+    order: Order,
+    target: Status,
+    now: datetime,
+    publisher: Publisher,
+    **changes: Any,
+) -> None:
+    """Change the status of an order along an edge, with other columns, and publish it.
 
     A status that settles the order also settles the answer under its idempotency key and, when
     it is confirmed, empties the cart that it came from.
@@ -123,6 +131,7 @@ def move(session: Session, order: Order, target: Status, now: datetime, **change
         values.setdefault("claimed_until", now)
     _change(session, order, source, values)
     _record(session, order.id, source, target, now)
+    publisher.publish(session, order, source, now)
     if source in UNFINISHED and target not in UNFINISHED:
         _settle(session, order)
 

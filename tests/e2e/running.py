@@ -72,8 +72,10 @@ class Shop:
         os.kill(pid, signal.SIGKILL)
         return pid
 
-    def restart(self) -> None:
+    def restart(self, **environ: str) -> None:
+        """Start anew on the same data, with other settings."""
         self.close()
+        self._environ.update(environ)
         self._start()
 
     def close(self) -> None:

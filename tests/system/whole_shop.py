@@ -53,4 +53,5 @@ def whole_shop(folder: Path, **environ: str) -> Iterator[WholeShop]:
         apps[name] = package.create_app(config, **options)
         hosts[f"127.0.0.1:{PORT + PORT_OFFSETS[name]}"] = apps[name]
     yield WholeShop(apps)
-    apps["orders"].extensions["background"].stop()
+    for chore in apps["orders"].extensions["background"]:
+        chore.stop()
