@@ -19,7 +19,11 @@ OPERATOR: Final = "operator"
 ROLES: Final = (CUSTOMER, OPERATOR)
 
 CLIENT_SCOPES: Final[Mapping[str, tuple[str, ...]]] = {
-    "orders": ("reservations:write", "payments:write", "events:write"),
+    "orders": (
+        *("reservations:write", "payments:write", "events:write"),
+        # For its own command line, with which a person looks after it.
+        *("operations:read", "operations:write"),
+    ),
 }
 """The services that get tokens, and the scopes of each; one that is not here gets none."""
 

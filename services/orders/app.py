@@ -46,4 +46,5 @@ def create_app(
     app.extensions.update(shop=shop, background=background)
     api = Api(app, title="Orders")
     api.register_blueprint(routes.bp)
+    api.register_blueprint(routes.operations_bp)
     return app

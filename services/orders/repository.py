@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import delete, insert, or_, select, update
+from sqlalchemy import delete, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from chassis.storage import idempotency
@@ -69,6 +69,20 @@ def list_unsettled(session: Session, now: datetime, limit: int) -> list[str]:
     """Return the ids of orders with work left that nobody works on."""
     query = select(Order.id).where(Order.unsettled, Order.claimed_until <= now)
     return list(session.scalars(query.order_by(Order.claimed_until).limit(limit)))
+
+
+def count_unfinished(session: Session) -> tuple[dict[Status, int], datetime | None, int]:
+    """Return how many orders are unfinished by status, since when, and how many owe something."""
+    counts = dict.fromkeys(UNFINISHED, 0)
+    since, owing = None, 0
+    query = select(Order.status, func.count(), func.min(Order.created_at)).where(Order.unsettled)
+    for status, count, oldest in session.execute(query.group_by(Order.status)):
+        if status in counts:
+            counts[Status(status)] = count
+            since = min(since or oldest, oldest)
+        else:
+            owing += count
+    return counts, since, owing
 
 
 def lease(now: datetime) -> datetime:
