@@ -45,8 +45,8 @@ def document_of(service: str, data_dir: Path) -> Document:
     app = importlib.import_module(f"services.{service}").create_app(config)
     document: Document = app.test_client().get("/openapi.json").get_json()
     # Its folder is about to be deleted.
-    if background := app.extensions.get("background"):
-        background.stop()
+    for chore in app.extensions.get("background", ()):
+        chore.stop()
     return document
 
 

@@ -19,7 +19,11 @@ OPERATOR: Final = "operator"
 ROLES: Final = (CUSTOMER, OPERATOR)
 
 CLIENT_SCOPES: Final[Mapping[str, tuple[str, ...]]] = {
-    "orders": ("reservations:write", "payments:write"),
+    "orders": (
+        *("reservations:write", "payments:write", "events:write"),
+        # For its own command line, with which a person looks after it.
+        *("operations:read", "operations:write"),
+    ),
     # It shows operators how things stand, and changes nothing.
     "gateway": ("operations:read",),
 }

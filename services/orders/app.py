@@ -8,11 +8,13 @@ from chassis.inbound.api import Api
 from chassis.inbound.app import create_flask
 from chassis.inbound.health import add_readiness_check
 from chassis.storage.database import Database
+from chassis.storage.outbox import Relay
 
 from . import reconciler, routes
 from .clients import Clients, connect
 from .config import Config
-from .models import Base
+from .events import Publisher
+from .models import Base, OutboxEvent
 from .service import Shop
 
 
@@ -27,13 +29,22 @@ def create_app(
     database = Database(config.database_url, durable=True)
     database.create_all(Base.metadata)
     add_readiness_check(app, "database", database.check)
-    shop = Shop(database, clients, clock)
-    app.extensions["shop"] = shop
-    app.extensions["background"] = Background(
-        "the reconciler",
-        lambda: reconciler.tidy(shop, config.idempotency_seconds),
-        config.reconcile_seconds,
+    background = []
+    publisher = Publisher()
+    if clients.subscriber:
+        relay = Relay(database, OutboxEvent, clients.subscriber, clock)
+        background.append(Background("the relay", relay.turn, config.relay_seconds))
+        publisher = Publisher(background[0].wake)
+    shop = Shop(database, clients, clock, publisher)
+    background.append(
+        Background(
+            "the reconciler",
+            lambda: reconciler.tidy(shop, config.idempotency_seconds),
+            config.reconcile_seconds,
+        )
     )
+    app.extensions.update(shop=shop, background=background)
     api = Api(app, title="Orders")
     api.register_blueprint(routes.bp)
+    api.register_blueprint(routes.operations_bp)
     return app

@@ -6,7 +6,7 @@ this service's values and errors here, and nowhere else.
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, NoReturn, Protocol
 from urllib.parse import quote
@@ -16,9 +16,11 @@ from requests.adapters import BaseAdapter
 from chassis.clock import Clock
 from chassis.errors import BadUpstream
 from chassis.inbound.keyset import KeySet, RemoteKeySet
-from chassis.outbound.breaker import BreakerPolicy
+from chassis.outbound import events
+from chassis.outbound.breaker import BreakerPolicy, CircuitBreakerGuard
 from chassis.outbound.client import Answer, ServiceClient
 from chassis.outbound.service_tokens import service_tokens
+from chassis.storage.outbox import Transport
 from contracts.money import Money
 
 from .config import Config
@@ -47,6 +49,8 @@ REFUSALS = {
 }
 # Well below the second that the gateway waits for a cart, which can be shown without offers.
 OFFER_SECONDS = 0.5
+# Who is told of orders: the service and, where there is a broker, its queue.
+SUBSCRIBER = "notifications"
 RESERVATION_GONE = {"reservation_released", "reservation_expired", "reservation_not_found"}
 
 
@@ -227,11 +231,16 @@ class HTTPPayments:
 
 @dataclass(frozen=True)
 class Clients:
-    """Hold everything outside this process that the service talks to."""
+    """Hold everything outside this process that the service talks to.
+
+    ``subscriber`` is None where nobody wants to hear of orders; ``breakers`` are for operators.
+    """
 
     key_set: KeySet
     products: Products
     payments: Payments
+    subscriber: Transport | None = None
+    breakers: Mapping[str, CircuitBreakerGuard] = field(default_factory=dict)
 
 
 def connect(
@@ -245,7 +254,9 @@ def connect(
     tokens = service_tokens(auth, config.service, config.client_secret, clock)
     policy = BreakerPolicy(open_seconds=config.breaker_open_seconds)
 
-    def client(name: str, url: str, read_timeout: float = 1.0) -> ServiceClient:
+    def client(
+        name: str, url: str, *, policy: BreakerPolicy = policy, read_timeout: float = 1.0
+    ) -> ServiceClient:
         return ServiceClient(
             name,
             url,
@@ -256,14 +267,33 @@ def connect(
             read_timeout=read_timeout,
         )
 
+    products = client("products", config.products_url)
+    reader = client("products", config.products_url, read_timeout=OFFER_SECONDS)
+    payments = client("payments", config.payments_url)
+    breakers = {each.caller.name: each.caller.breaker for each in (auth, products, payments)}
+    breakers["products (offers)"] = reader.caller.breaker
+    subscriber: Transport | None = None
+    if config.celery_broker_url:
+        breakers["broker"] = CircuitBreakerGuard("broker", events.BREAKER, clock=clock)
+        subscriber = _broker(config, breakers["broker"])
+    elif config.notifications_url:
+        notifications = client(SUBSCRIBER, config.notifications_url, policy=events.BREAKER)
+        breakers[SUBSCRIBER] = notifications.caller.breaker
+        subscriber = events.HTTPTransport(notifications)
     return Clients(
         key_set=RemoteKeySet(lambda path: auth.get(path).body, config, clock),
-        products=HTTPProducts(
-            client("products", config.products_url),
-            client("products", config.products_url, read_timeout=OFFER_SECONDS),
-        ),
-        payments=HTTPPayments(client("payments", config.payments_url)),
+        products=HTTPProducts(products, reader),
+        payments=HTTPPayments(payments),
+        subscriber=subscriber,
+        breakers=breakers,
     )
+
+
+def _broker(config: Config, breaker: CircuitBreakerGuard) -> Transport:
+    # Celery takes memory that a shop without a broker can do without.
+    from chassis.outbound.celery_events import CeleryTransport  # noqa: PLC0415
+
+    return CeleryTransport(config.celery_broker_url, SUBSCRIBER, breaker)
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from chassis.config import Secret, ServiceConfig, positive, setting
+from chassis.config import Secret, ServiceConfig, positive, seconds, setting
 from chassis.storage.database import default_url as default_database_url
 from contracts.topology import default_url
 
@@ -27,6 +27,23 @@ class Config(ServiceConfig):
     )
     payments_url: str = setting(
         "PAYMENTS_URL", default=default_url("payments"), doc="where money is taken"
+    )
+    notifications_url: str = setting(
+        "NOTIFICATIONS_URL",
+        default="",
+        doc="who is told what became of orders; when empty, and no broker either, nobody is",
+    )
+    celery_broker_url: Secret = setting(
+        "CELERY_BROKER_URL",
+        default=Secret(""),
+        parse=Secret,
+        doc="message broker that takes the events instead",
+    )
+    relay_seconds: float = seconds(
+        "RELAY_SECONDS", default=2.0, doc="pause between looks for events that wait"
+    )
+    own_url: str = setting(
+        "ORDERS_URL", default=default_url("orders"), doc="where the command line finds the service"
     )
     reconcile_seconds: float = setting(
         "RECONCILE_SECONDS",

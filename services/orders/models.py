@@ -8,6 +8,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 from chassis.storage.database import Timestamp
 from chassis.storage.idempotency import IdempotencyColumns
+from chassis.storage.outbox import OutboxColumns
 
 
 class Base(DeclarativeBase):
@@ -92,3 +93,9 @@ class IdempotencyRecord(IdempotencyColumns, Base):
     """Remember the answer to a request that must have one effect."""
 
     __tablename__ = "idempotency_records"
+
+
+class OutboxEvent(OutboxColumns, Base):
+    """Hold an event until it is delivered."""
+
+    __tablename__ = "outbox_events"

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import delete, insert, or_, select, update
+from sqlalchemy import delete, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from chassis.storage import idempotency
@@ -15,6 +15,7 @@ from chassis.storage import idempotency
 from .answers import answer_for
 from .domain import EDGES, UNFINISHED, Line, Status
 from .errors import IllegalTransition, OrderNotFound
+from .events import Publisher
 from .models import CartItem, IdempotencyRecord, Order, OrderItem, OrderTransition
 
 # Longer than the longest request, so that nobody takes over an order that is still worked on.
@@ -70,6 +71,20 @@ def list_unsettled(session: Session, now: datetime, limit: int) -> list[str]:
     return list(session.scalars(query.order_by(Order.claimed_until).limit(limit)))
 
 
+def count_unfinished(session: Session) -> tuple[dict[Status, int], datetime | None, int]:
+    """Return how many orders are unfinished by status, since when, and how many owe something."""
+    counts = dict.fromkeys(UNFINISHED, 0)
+    since, owing = None, 0
+    query = select(Order.status, func.count(), func.min(Order.created_at)).where(Order.unsettled)
+    for status, count, oldest in session.execute(query.group_by(Order.status)):
+        if status in counts:
+            counts[Status(status)] = count
+            since = min(since or oldest, oldest)
+        else:
+            owing += count
+    return counts, since, owing
+
+
 def lease(now: datetime) -> datetime:
     """Return until when whoever starts now has an order to himself."""
     return now + timedelta(seconds=LEASE_SECONDS)
@@ -104,8 +119,15 @@ def price(session: Session, order: Order) -> None:
     session.execute(update(OrderItem), rows)
 
 
-def move(session: Session, order: Order, target: Status, now: datetime, **changes: Any) -> None:
-    """Change the status of an order along an edge, with other columns.
+def move(
+    session: Session,
+    order: Order,
+    target: Status,
+    now: datetime,
+    publisher: Publisher,
+    **changes: Any,
+) -> None:
+    """Change the status of an order along an edge, with other columns, and publish it.
 
     A status that settles the order also settles the answer under its idempotency key and, when
     it is confirmed, empties the cart that it came from.
@@ -123,6 +145,7 @@ def move(session: Session, order: Order, target: Status, now: datetime, **change
         values.setdefault("claimed_until", now)
     _change(session, order, source, values)
     _record(session, order.id, source, target, now)
+    publisher.publish(session, order, source, now)
     if source in UNFINISHED and target not in UNFINISHED:
         _settle(session, order)
 

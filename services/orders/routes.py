@@ -6,18 +6,24 @@ from typing import Any
 from flask import Response, current_app, request
 
 from chassis.inbound.api import Blueprint
-from chassis.inbound.identity import current_principal, requires_role, requires_user
+from chassis.inbound.identity import (
+    current_principal,
+    requires_role,
+    requires_scope,
+    requires_user,
+)
 from chassis.inbound.pagination import PageArguments, decode_cursor, encode_cursor, page_schema
 from chassis.storage.idempotency import HEADER, StoredAnswer, read_key
 from contracts.money import Money
 
-from . import cart, fulfilment, service
+from . import cart, fulfilment, operations, service
 from .answers import order_document
 from .domain import Line
 from .models import Order
 from .schemas import (
     CartSchema,
     NewOrderSchema,
+    OperationsSchema,
     OrderSchema,
     QuantitySchema,
     RefundedOrderSchema,
@@ -25,6 +31,7 @@ from .schemas import (
 )
 
 OPERATOR = "operator"
+LOOK, ACT = "operations:read", "operations:write"
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 KEY_PARAMETER = {
     "name": HEADER,
@@ -35,6 +42,7 @@ KEY_PARAMETER = {
 }
 
 bp = Blueprint("orders", __name__, description="Carts and orders")
+operations_bp = Blueprint("operations", __name__, description="How the service is doing")
 
 
 def _shop() -> service.Shop:
@@ -184,6 +192,26 @@ def refund_order(wanted: dict[str, Any], order_id: str) -> Response:
     refund = fulfilment.Refund(_buyer(), order_id, amount, key)
     answer, replayed = fulfilment.refund_order(_shop(), refund)
     return _respond(answer, replayed=replayed)
+
+
+@operations_bp.get("/internal/operations")
+@requires_scope(LOOK)
+@operations_bp.response(200, OperationsSchema)
+def show_operations() -> dict[str, Any]:
+    """Show how the service is doing.
+
+    That is its unfinished orders, the events that wait for delivery, and its breakers.
+    """
+    return operations.overview(_shop())
+
+
+@operations_bp.post("/internal/dead-letters/<event_id>/retry")
+@requires_scope(ACT)
+@operations_bp.response(204)
+@operations_bp.alt_response(404, "NOT_FOUND")
+def retry_dead_letter(event_id: str) -> None:
+    """Have a dead letter delivered after all, as if it were new."""
+    operations.retry_dead_letter(_shop(), event_id)
 
 
 def _cursor(order: Order) -> str:

@@ -17,6 +17,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from sqlalchemy.orm import Session
+
+from chassis import crash
 from chassis.clock import Clock
 from chassis.errors import Conflict, Declined, Invalid, ServiceError
 from chassis.storage.database import Database
@@ -26,6 +29,7 @@ from . import repository
 from .clients import Clients
 from .domain import Line, PricedLine, Status, total_of
 from .errors import PaymentDeclined, PriceChanged, stored_reason
+from .events import Publisher
 from .models import Order, OrderItem
 
 # How long an order waits for a provider that is silent and has no record of the charge.
@@ -52,6 +56,7 @@ class Work:
         """Hold the goods and learn their prices."""
         lines = [Line(item.product_id, item.quantity) for item in self.order.items]
         priced = self.clients.products.reserve(self.order.id, lines)
+        crash.here("orders:after_reserve_before_record")
         by_product = {line.product_id: line for line in priced}
         for item in self.order.items:
             line = by_product[item.product_id]
@@ -100,6 +105,7 @@ class Work:
     def capture(self) -> None:
         """Take the money."""
         self.clients.payments.capture(self.order.payment_id or "")
+        crash.here("orders:after_charge_before_record")
 
     def release(self) -> None:
         """Put held goods back."""
@@ -161,11 +167,14 @@ FIRST_STEP = {Status.PENDING: 0, Status.RESERVED: 2, Status.PAYMENT_PENDING: 2}
 class Saga:
     """Advance orders; the caller holds the lease of the order that it passes in."""
 
-    def __init__(self, database: Database, clients: Clients, clock: Clock) -> None:
+    def __init__(
+        self, database: Database, clients: Clients, clock: Clock, publisher: Publisher
+    ) -> None:
         """Work on the orders of ``database`` with the help of ``clients``."""
         self._database = database
         self._clients = clients
         self._clock = clock
+        self._publisher = publisher
 
     def advance(self, order: Order, *, resumed: bool = False) -> None:
         """Carry an order to its end, or to where the provider's word is missing.
@@ -216,14 +225,17 @@ class Saga:
         with self._database.write() as session:
             if status is Status.RESERVED:
                 repository.price(session, order)
-            repository.move(session, order, status, self._clock.now(), **changes[status])
+            self._move(session, order, status, **changes[status])
+        if status is Status.CONFIRMED:
+            crash.here("orders:after_confirm_before_publish")
+            self._publisher.committed()
 
     def _wait_for_payment(self, order: Order) -> None:
         if order.status == Status.PAYMENT_PENDING:
             return
         with self._database.write() as session:
             changes = {"payment_id": order.payment_id}
-            repository.move(session, order, Status.PAYMENT_PENDING, self._clock.now(), **changes)
+            self._move(session, order, Status.PAYMENT_PENDING, **changes)
 
     def _fail(self, work: Work, position: int, failure: ServiceError, *, resumed: bool) -> None:
         if resumed:
@@ -244,11 +256,16 @@ class Saga:
         }
         remembered = isinstance(cause, REMEMBERED)
         with self._database.write() as session:
-            repository.move(session, work.order, Status.REJECTED, self._clock.now(), **changes)
+            self._move(session, work.order, Status.REJECTED, **changes)
             if not remembered:
                 repository.give_key_back(session, work.order)
+        self._publisher.committed()
         if not remembered:
             raise cause
+
+    def _move(self, session: Session, order: Order, target: Status, **changes: Any) -> None:
+        now = self._clock.now()
+        repository.move(session, order, target, now, self._publisher, **changes)
 
     def _compensate(self, work: Work, names: Sequence[str]) -> list[str]:
         """Carry out compensations and return those that have to be tried again."""

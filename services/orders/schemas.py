@@ -6,6 +6,7 @@ from typing import Any
 from marshmallow import fields, post_load, validate
 
 from chassis.inbound.api import Integer, Schema, Text
+from chassis.outbound.breaker import BreakerState
 from contracts.money import MoneySchema
 
 from .domain import MAX_LINES, MAX_QUANTITY, Line, Status
@@ -119,6 +120,49 @@ class CartItemSchema(Schema):
     title = fields.String(required=True)
     price = fields.Nested(MoneySchema, required=True)
     available = fields.Boolean(required=True, allow_none=True)
+
+
+class BreakerSchema(Schema):
+    """Say whether calls to a neighbour are let through."""
+
+    state = fields.String(required=True, validate=validate.OneOf(list(BreakerState)))
+
+
+class OutboxSchema(Schema):
+    """Count the events that wait for delivery, and the dead letters."""
+
+    depth = fields.Integer(required=True)
+    oldest_age_seconds = fields.Float(required=True, allow_none=True)
+    dead = fields.Integer(required=True)
+
+
+class DeadLetterSchema(Schema):
+    """Hold an event that could not be delivered."""
+
+    id = fields.String(required=True)
+    type = fields.String(required=True)
+    aggregate_id = fields.String(required=True)
+    attempts = fields.Integer(required=True)
+    last_error = fields.String(required=True, allow_none=True)
+    died_at = fields.DateTime(required=True)
+
+
+class UnfinishedSchema(Schema):
+    """Count the orders that are not settled; ``owing`` ones owe a refund or their goods."""
+
+    by_status = fields.Dict(keys=fields.String(), values=fields.Integer(), required=True)
+    oldest_age_seconds = fields.Float(required=True, allow_none=True)
+    owing = fields.Integer(required=True)
+
+
+class OperationsSchema(Schema):
+    """Hold what an operator wants to know of the service."""
+
+    service = fields.String(required=True)
+    breakers = fields.Dict(keys=fields.String(), values=fields.Nested(BreakerSchema), required=True)
+    outbox = fields.Nested(OutboxSchema, required=True)
+    dead_letters = fields.List(fields.Nested(DeadLetterSchema), required=True)
+    unfinished = fields.Nested(UnfinishedSchema, required=True)
 
 
 class CartSchema(Schema):

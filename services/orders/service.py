@@ -1,13 +1,14 @@
 """Place and show orders: the use cases of a buyer."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from chassis import crash
 from chassis.clock import Clock
 from chassis.errors import Invalid, ServiceError
 from chassis.storage import idempotency
@@ -19,6 +20,7 @@ from .answers import answer_for
 from .clients import Clients
 from .domain import MAX_QUANTITY, UNFINISHED, Line, Status, new_order_id
 from .errors import EmptyCart, OrderUnfinished
+from .events import Publisher
 from .models import IdempotencyRecord, Order
 from .saga import Saga
 
@@ -30,11 +32,12 @@ class Shop:
     database: Database
     clients: Clients
     clock: Clock
+    publisher: Publisher = field(default_factory=Publisher)
 
     @property
     def saga(self) -> Saga:
         """Return what carries orders through."""
-        return Saga(self.database, self.clients, self.clock)
+        return Saga(self.database, self.clients, self.clock, self.publisher)
 
 
 @dataclass(frozen=True)
@@ -81,6 +84,7 @@ def place_order(shop: Shop, wanted: Placement) -> tuple[StoredAnswer, bool]:
     if attempt.answer:
         return attempt.answer, True
     if attempt.fresh:
+        crash.here("orders:after_commit_before_reserve")
         shop.saga.advance(attempt.order)
     else:
         resume(shop, attempt.order)
@@ -133,6 +137,7 @@ def _begin(shop: Shop, wanted: Placement) -> Attempt:
         )
         repository.add_order(session, order, _merged(lines), now)
         idempotency.claim(session, IdempotencyRecord, wanted.request, order.id, now)
+        crash.here("orders:before_commit")
         return Attempt(order, fresh=True)
 
 

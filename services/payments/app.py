@@ -30,10 +30,8 @@ def create_app(
     till = Till(
         database, clients.provider, clock, config.idempotency_seconds, config.reconcile_seconds
     )
-    app.extensions.update(till=till, clients=clients)
-    app.extensions["background"] = Background(
-        "the settling", lambda: settling.settle(till), config.reconcile_seconds
-    )
+    chore = Background("the settling", lambda: settling.settle(till), config.reconcile_seconds)
+    app.extensions.update(till=till, clients=clients, background=[chore])
     api = Api(app, title="Payments")
     api.register_blueprint(routes.bp)
     return app

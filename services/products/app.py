@@ -36,7 +36,7 @@ def create_app(
     sweep = Background(
         "the sweep", lambda: expire_reservations(database, clock.now()), config.sweep_seconds
     )
-    app.extensions.update(database=database, clients=clients, clock=clock, background=sweep)
+    app.extensions.update(database=database, clients=clients, clock=clock, background=[sweep])
     api = Api(app, title="Products")
     api.register_converter(routes.ReservationIdConverter, routes.describe_reservation_id)
     api.register_blueprint(routes.bp)

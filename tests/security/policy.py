@@ -154,6 +154,8 @@ OPERATIONS = [
             _A.OPERATOR,
             {"body": {"amount": MONEY}, "after": "ship"},
         ),
+        ("GET /internal/operations", _A.SCOPE),
+        ("POST /internal/dead-letters/{event_id}/retry", _A.SCOPE, {"status": 204}),
     ),
     *_of(
         "payments",

@@ -11,20 +11,24 @@ from pathlib import Path
 from typing import Any
 
 from flask.testing import FlaskClient
+from sqlalchemy import update
 from werkzeug.test import TestResponse
 
+from chassis.storage import outbox
 from chassis.testing import TokenMint, bearer
+from services.orders.models import OutboxEvent
 from services.payments.config import DEVELOPMENT_WEBHOOK_SECRET
 from services.payments.signatures import SIGNATURE_HEADER, sign
 from tests.security.policy import LINE, MONEY, ORDER, Access, Operation
 from tests.system.whole_shop import WholeShop
 
-SCOPES = ("reservations:write", "payments:write", "operations:read")
+SCOPES = ("reservations:write", "payments:write", "operations:read", "operations:write")
 NOBODY: Mapping[str, str] = {}
 OTHER_VALUES = {
     "order_id": "ord_AAAAAAAAAAAAAAAAAAAAAA",
     "payment_id": "pay_AAAAAAAAAAAAAAAAAAAAAA",
     "reservation_id": "nothing-of-the-kind",
+    "event_id": "11111111-1111-4111-8111-111111111111",
     "product_id": "999999",
     "new_id": "new-1",
     "client_secret": "guess",
@@ -125,11 +129,22 @@ class World:
             body = {"reservation_id": new_id, "items": [LINE]}
             self.ask("products", "POST", "/internal/reservations", "orders", body)
             values["reservation_id"] = new_id
+        if "event_id" in operation.parameters:
+            values["event_id"] = self._dead_letter()
         if operation.after:
             path = filled(operation.path, values).rpartition("/")[0]
             who = self.entitled(operation)
             self.ask(operation.service, "POST", f"{path}/{operation.after}", who)
         return values
+
+    def _dead_letter(self) -> str:
+        """Leave a dead letter with orders, and return its id."""
+        shop = self.shop.apps["orders"].extensions["shop"]
+        now = shop.clock.now()
+        with shop.database.write() as session:
+            event_id = outbox.publish(session, OutboxEvent, "order.confirmed", "ord_1", {}, now)
+            session.execute(update(OutboxEvent).values(died_at=now))
+        return event_id
 
     def ask(self, service: str, method: str, path: str, who: str, body: Any = None) -> Any:
         """Return the answer to something that has to succeed."""

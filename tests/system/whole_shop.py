@@ -54,4 +54,5 @@ def whole_shop(folder: Path, **environ: str) -> Iterator[WholeShop]:
         hosts[f"127.0.0.1:{PORT + PORT_OFFSETS[name]}"] = apps[name]
     yield WholeShop(apps)
     for name in NEIGHBOURS:
-        apps[name].extensions["background"].stop()
+        for chore in apps[name].extensions["background"]:
+            chore.stop()

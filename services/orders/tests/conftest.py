@@ -41,12 +41,22 @@ def clock():
 
 
 @pytest.fixture
-def app(tmp_path, mint, products, payments, monkeypatch):
-    environ = {"SHOP_DATA_DIR": str(tmp_path), "RECONCILE_SECONDS": "3600"}
-    clients = Clients(key_set=mint, products=products, payments=payments)
+def subscriber():
+    """Have nobody who wants to hear of orders."""
+
+
+@pytest.fixture
+def app(tmp_path, mint, products, payments, subscriber):
+    environ = {
+        "SHOP_DATA_DIR": str(tmp_path),
+        "RECONCILE_SECONDS": "3600",
+        "RELAY_SECONDS": "3600",
+    }
+    clients = Clients(key_set=mint, products=products, payments=payments, subscriber=subscriber)
     app = create_app(Config.from_environ(environ), clients=clients)
     yield app
-    app.extensions["background"].stop()
+    for chore in app.extensions["background"]:
+        chore.stop()
     app.extensions["shop"].database.close()
 
 

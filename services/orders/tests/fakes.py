@@ -1,5 +1,6 @@
-"""Stand in for products and payments, by the rules that the real ones keep."""
+"""Stand in for products, payments and a subscriber, by the rules that the real ones keep."""
 
+import queue
 import threading
 from dataclasses import dataclass, replace
 
@@ -171,3 +172,19 @@ class FakePayments:
     def _answer(self, call):
         if call in self.away:
             raise Unavailable("payments is away")
+
+
+class FakeSubscriber:
+    """Take events, or raise ``error``."""
+
+    def __init__(self):
+        self.taken = queue.Queue()
+        self.error = None
+
+    def deliver(self, envelope):
+        if self.error:
+            raise self.error
+        self.taken.put(envelope)
+
+    def next(self):
+        return self.taken.get(timeout=5)

@@ -68,7 +68,8 @@ def app(tmp_path, mint, clock, provider):
     config = Config.from_environ(environ)
     app = create_app(config, clients=Clients(key_set=mint, provider=provider), clock=clock)
     # Tests do the chore themselves, when their own clock says so.
-    app.extensions["background"].stop()
+    for chore in app.extensions["background"]:
+        chore.stop()
     yield app
     app.extensions["till"].database.close()
 

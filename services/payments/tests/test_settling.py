@@ -308,7 +308,8 @@ def test_service_settles_without_being_asked(app, orders, fake, mint, tmp_path, 
     other = create_app(config, clients=Clients(mint, fake), clock=later)
     settled = found.wait(10)
 
-    other.extensions["background"].stop()
+    for chore in other.extensions["background"]:
+        chore.stop()
     other.extensions["till"].database.close()
     assert settled
     assert shown(payment_id)["status"] == "authorised"

@@ -78,7 +78,8 @@ def make_app(config, mint):
     def make_app(source=None):
         apps.append(create_app(config, clients=Clients(mint, source)))
         # Tests sweep themselves, when their own clock says so.
-        apps[-1].extensions["background"].stop()
+        for chore in apps[-1].extensions["background"]:
+            chore.stop()
         return apps[-1]
 
     yield make_app

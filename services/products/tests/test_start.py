@@ -28,7 +28,8 @@ def start(tmp_path, mint):
 
     yield start
     for app in apps:
-        app.extensions["background"].stop()
+        for chore in app.extensions["background"]:
+            chore.stop()
         app.extensions["database"].close()
 
 

@@ -202,7 +202,8 @@ def test_goods_of_two_processes_are_back_two_seconds_late_at_most(config, tmp_pa
     late = (datetime.now(UTC) - last_expiry).total_seconds()
 
     for app in apps:
-        app.extensions["background"].stop()
+        for chore in app.extensions["background"]:
+            chore.stop()
         app.extensions["database"].close()
     assert held < STOCK
     assert stored_stock(reader) == STOCK
