@@ -14,7 +14,9 @@ from .domain import Status
 from .models import IdempotencyRecord
 from .service import Shop, resume
 
-BATCH = 50
+# Ids of one turn.  A neighbour that was away for a minute leaves thousands of orders that owe it a
+# call; behind a small batch of them, an order that could be confirmed would wait for minutes.
+BATCH = 5000
 
 logger = logging.getLogger(__name__)
 

@@ -252,6 +252,15 @@ def test_release_that_is_away_is_made_up_for_later(place, products, app):
     assert products.stock(1) == 10
 
 
+def test_all_that_is_owed_to_a_neighbour_is_made_up_for_in_one_turn(place, payments, app):
+    payments.away.update({"authorise", "void"})
+    for _ in range(60):
+        place()
+    payments.away.clear()
+
+    assert reconciler.reconcile(app.extensions["shop"]) == 60
+
+
 def test_provider_that_stays_silent_is_not_waited_for_for_ever(
     place, payments, products, app, client, alice, monkeypatch
 ):
