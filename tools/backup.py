@@ -60,14 +60,14 @@ def back_up(data: Path, folder: Path, progress: Progress = lambda _: None) -> li
         raise TargetInUse(f"{folder} is not empty.")
     with ExitStack() as stack:
         copies = []
-        for number, snapshot in enumerate(_snapshots(sources, stack), 1):
+        for number, snapshot in enumerate(snapshots(sources, stack), 1):
             copies.append(folder / sources[number - 1].name)
             _copy(snapshot, copies[-1])
             progress(f"{number} of {len(sources)}: {copies[-1]}")
     return copies
 
 
-def _snapshots(sources: Sequence[Path], stack: ExitStack) -> list[sqlite3.Connection]:
+def snapshots(sources: Sequence[Path], stack: ExitStack) -> list[sqlite3.Connection]:
     """Open connections that go on seeing all databases as they are at one and the same moment."""
     readers = [_connect(path, stack) for path in sources]
     with ExitStack() as locks:

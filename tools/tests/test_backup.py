@@ -2,11 +2,11 @@
 
 import sqlite3
 import threading
-from contextlib import closing
+from contextlib import ExitStack, closing
 
 import pytest
 
-from tools.backup import NothingToBackUp, TargetInUse, back_up, main
+from tools.backup import NothingToBackUp, TargetInUse, back_up, main, snapshots
 
 
 @pytest.fixture
@@ -53,7 +53,22 @@ def counting(data):
     thread.join()
 
 
-def test_all_databases_are_copied_as_of_one_moment(data, counting, tmp_path):
+def test_all_databases_are_seen_as_of_one_moment(data, counting):
+    sources = sorted(data.glob("*.sqlite3"))
+    ahead = set()
+    for _ in range(600):
+        with ExitStack() as stack:
+            seen = [
+                reader.execute("SELECT value FROM counter").fetchone()[0]
+                for reader in snapshots(sources, stack)
+            ]
+        ahead.add(seen[0] - seen[1])
+
+    assert counting.acquire(timeout=5)
+    assert ahead <= {0, 1}
+
+
+def test_copies_are_as_of_one_moment_however_long_they_take(data, counting, tmp_path):
     with closing(connect(data, "first")) as connection:
         # The second copy is made long after the first one, as the counter sees it.
         connection.execute("INSERT INTO ballast VALUES (zeroblob(30000000))")
