@@ -9,7 +9,7 @@ from tests.resilience.history import Outcome, outcome_of
 from tests.resilience.invariants import INVARIANTS, violations
 from tests.resilience.proof import Proof
 from tests.resilience.records import has_outbox, read_records
-from tests.resilience.seeded_faults import FAULTS, HISTORY, SUBSCRIBER, Copy, tell
+from tests.resilience.seeded_faults import FAULTS, HISTORY, MAILBOX, Copy, tell
 from tools.backup import back_up
 
 pytestmark = pytest.mark.e2e
@@ -32,7 +32,7 @@ def run(tmp_path_factory) -> Copy:
         if not has_outbox(proof.addresses.orders):
             deliver_by_hand(proof)
     back_up(proof.shop.data, folder / "copy")
-    for name in (HISTORY, SUBSCRIBER):
+    for name in (HISTORY, MAILBOX):
         shutil.copy(proof.folder / name, folder / "copy" / name)
     return Copy(folder / "copy")
 
@@ -41,7 +41,7 @@ def deliver_by_hand(proof):
     """Stand in for the relay of a shop that has none."""
     for order_id, path in read_records(proof.addresses).paths.items():
         if any(target == "confirmed" for _, target in path):
-            tell(proof.subscriber, order_id)
+            tell(proof.mailbox, order_id)
 
 
 @pytest.fixture

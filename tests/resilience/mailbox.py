@@ -31,21 +31,21 @@ class Effect:
     aggregate_id: str
 
 
-class Subscriber:
+class Mailbox:
     """Take events at ``url`` from when it is made until it is closed."""
 
     def __init__(self, database: Path) -> None:
         self._database = database
         with closing(sqlite3.connect(database)) as connection:
             connection.executescript(SCHEMA)
-        subscriber = self
+        mailbox = self
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
-                self._answer(subscriber.take(json.loads(body)) if self.path == PATH else 404)
+                self._answer(mailbox.take(json.loads(body)) if self.path == PATH else 404)
 
             def _answer(self, status: int) -> None:
                 self.send_response(status)
@@ -90,7 +90,7 @@ class Subscriber:
 
 
 def effects_in(database: Path) -> list[Effect]:
-    """Return what a subscriber has kept in its database."""
+    """Return what a mailbox has kept in its database."""
     with closing(sqlite3.connect(database)) as connection:
         rows = connection.execute("SELECT event_id, type, aggregate_id FROM effects")
         return [Effect(*row) for row in rows]
