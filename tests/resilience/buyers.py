@@ -13,7 +13,7 @@ from tests.e2e.shopper import Shopper
 from tests.resilience.history import Call, Outcome, Recorder
 
 PAUSE_SECONDS, PATIENCE_SECONDS = 0.5, 60.0
-LONGEST_PAUSE_SECONDS = 4.0
+LONGEST_PAUSE_SECONDS = 8.0
 TOKENS = {
     "tok_ok": 84,
     "tok_declined": 6,
@@ -103,7 +103,7 @@ class _Task:
     not_before: float
     number: int
     wish: Wish | None = field(compare=False)
-    pause_seconds: float = field(default=PAUSE_SECONDS, compare=False)
+    pause_seconds: float = field(default=2 * PAUSE_SECONDS, compare=False)
 
     def again(self) -> "_Task":
         """Return the next attempt."""
