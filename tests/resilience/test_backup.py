@@ -42,6 +42,7 @@ def test_restored_shop_keeps_every_promise_up_to_the_backup(open_proof, tmp_path
     assert proof.violations() == []
 
 
+@pytest.mark.long
 def test_copy_of_a_busy_shop_is_whole_and_its_books_balance(open_proof, tmp_path):
     proof = open_proof()
     with Crowd(proof.buyers(4)) as crowd:

@@ -21,7 +21,7 @@ PAIRS = 20
 TRIES, LAST_WORD_SECONDS = 3, 20.0
 
 
-@rounds(short=1, full=10)
+@rounds(short=None, full=10)
 def test_order_ends_cancelled_or_paid_once(open_proof, progress, rounds):
     proof = open_proof(RECONCILE_SECONDS="0.2")
     payers, cancellers = proof.buyers(PAIRS), proof.buyers(PAIRS)
