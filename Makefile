@@ -2,14 +2,14 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test check lint format lock upgrade openapi footprint bench clean
+.PHONY: help run test test-long check lint format lock upgrade openapi footprint bench clean
 
 python := .venv/bin/python
 for-running := @sh tools/environment requirements.txt
 for-working := @sh tools/environment requirements.txt requirements-dev.txt
 
 help: ## Print this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
 
 # Make puts the settings into the environment, and exec lets Ctrl-C and SIGTERM reach the launcher itself.
 run: ## Run the whole shop; settings may follow, as in `make run PORT=9000`
@@ -19,6 +19,10 @@ run: ## Run the whole shop; settings may follow, as in `make run PORT=9000`
 test: ## Run every test; `make test ARGS="services/orders -k cancel"` runs some
 	$(for-working)
 	@exec $(python) -m pytest $(ARGS)
+
+test-long: ## Run the long races and the killing of services; `ROUNDS=10` plays 10 % of them
+	$(for-working)
+	@exec $(python) -m pytest -m long $(ARGS)
 
 check: lint ## Check style, types, imports and pins, without changing anything
 	@$(python) -m ruff format --check --quiet .

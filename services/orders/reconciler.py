@@ -20,10 +20,19 @@ logger = logging.getLogger(__name__)
 
 
 def reconcile(shop: Shop) -> int:
-    """Go on with the orders that have work left; return with how many."""
-    with shop.database.read() as session:
-        order_ids = repository.list_unsettled(session, shop.clock.now(), BATCH)
-    return sum(_reconcile_one(shop, order_id) for order_id in order_ids)
+    """Go on with the orders that have work left; return of how many none is left.
+
+    A neighbour that was away for a minute leaves thousands of them.  So this goes on from batch to
+    batch as long as that helps, and looks anew for unfinished orders each time.
+    """
+    settled = 0
+    while True:
+        with shop.database.read() as session:
+            order_ids = repository.list_unsettled(session, shop.clock.now(), BATCH)
+        now_settled = sum(_reconcile_one(shop, order_id) for order_id in order_ids)
+        settled += now_settled
+        if len(order_ids) < BATCH or not now_settled:
+            return settled
 
 
 def forget_answers(shop: Shop, life_seconds: float) -> None:
@@ -53,4 +62,4 @@ def _reconcile_one(shop: Shop, order_id: str) -> bool:
     if order.status == Status.PAYMENT_PENDING:
         with shop.database.write() as session:
             repository.give_back(session, order, shop.clock.now())
-    return True
+    return not order.unsettled

@@ -66,9 +66,15 @@ def list_orders(
 
 
 def list_unsettled(session: Session, now: datetime, limit: int) -> list[str]:
-    """Return the ids of orders with work left that nobody works on."""
-    query = select(Order.id).where(Order.unsettled, Order.claimed_until <= now)
-    return list(session.scalars(query.order_by(Order.claimed_until).limit(limit)))
+    """Return the ids of orders with work left that nobody works on, the longest waiting first.
+
+    There are up to ``limit`` unfinished orders, and then up to as many that only owe something, so
+    that neither kind waits behind a crowd of the other.
+    """
+    due = select(Order.id).where(Order.unsettled, Order.claimed_until <= now)
+    due = due.order_by(Order.claimed_until).limit(limit)
+    unfinished = Order.status.in_(UNFINISHED)
+    return [*session.scalars(due.where(unfinished)), *session.scalars(due.where(~unfinished))]
 
 
 def count_unfinished(session: Session) -> tuple[dict[Status, int], datetime | None, int]:

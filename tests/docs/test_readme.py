@@ -14,7 +14,7 @@ from tests.docs.pages import ROOT, anchors, blocks, commands, fits, links, pages
 from tests.e2e.shopper import Shopper
 
 README = text_of("README.md")
-TASK = re.compile(r"(?:^|`)make ([a-z]+)", re.MULTILINE)
+TASK = re.compile(r"(?:^|`)make ([a-z-]+)", re.MULTILINE)
 
 
 @pytest.fixture(scope="module", params=["without curl", "with curl"])
@@ -74,7 +74,7 @@ def test_second_order_call_again_gives_the_same_answer_and_no_second_order(trans
 
 @pytest.mark.parametrize("page", pages(), ids=str)
 def test_tasks_that_a_page_names_exist(page):
-    tasks = set(re.findall(r"^([a-z]+):", text_of("Makefile"), re.MULTILINE))
+    tasks = set(re.findall(r"^([a-z-]+):", text_of("Makefile"), re.MULTILINE))
 
     assert set(TASK.findall(text_of(page))) <= tasks
 

@@ -62,6 +62,12 @@ class Shop:
     def url_of(self, service: str) -> str:
         return f"http://127.0.0.1:{self.entry(service)['port']}"
 
+    def database_url(self, name: str) -> str:
+        """Return the address of a database: a service's, or the payment provider's own."""
+        prefix = "PAYMENTS_PROVIDER" if name == "provider" else name.upper()
+        embedded = f"sqlite:///{self.data / name}.sqlite3"
+        return self._environ.get(f"{prefix}_DATABASE_URL", embedded)
+
     def entry(self, service: str) -> dict[str, Any]:
         entry: dict[str, Any] = json.loads((self.data / "run" / f"{service}.json").read_text())
         return entry

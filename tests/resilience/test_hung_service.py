@@ -6,7 +6,7 @@ import signal
 import pytest
 
 from tests.e2e.shopper import Shopper
-from tests.resilience.test_races import at_once
+from tests.resilience.at_once import at_once
 
 pytestmark = pytest.mark.e2e
 

@@ -252,6 +252,34 @@ def test_release_that_is_away_is_made_up_for_later(place, products, app):
     assert products.stock(1) == 10
 
 
+def test_all_that_is_owed_to_a_neighbour_is_made_up_for_in_one_turn(place, payments, app):
+    payments.away.update({"authorise", "void"})
+    for _ in range(60):
+        place()
+    payments.away.clear()
+
+    assert reconciler.reconcile(app.extensions["shop"]) == 60
+
+
+def test_undecided_order_does_not_wait_behind_a_crowd_that_only_owes(place, payments, app):
+    payments.away.update({"authorise", "void"})
+    for _ in range(60):
+        place()
+    payments.away.remove("authorise")
+    place(token="tok_hang")
+    payments.decided = True
+
+    assert reconciler.reconcile(app.extensions["shop"]) == 1
+
+
+def test_neighbour_that_stays_away_is_not_asked_over_and_over_in_one_turn(place, payments, app):
+    payments.away.update({"authorise", "void"})
+    for _ in range(60):
+        place()
+
+    assert reconciler.reconcile(app.extensions["shop"]) == 0
+
+
 def test_provider_that_stays_silent_is_not_waited_for_for_ever(
     place, payments, products, app, client, alice, monkeypatch
 ):
