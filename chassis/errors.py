@@ -165,6 +165,10 @@ class Unavailable(ServiceError):
         self.retry_after_seconds = retry_after_seconds
 
 
+class NotAsked(Unavailable):
+    """Report that a neighbour was not even asked: nothing can have taken effect there."""
+
+
 class DeadlineExceeded(ServiceError):
     """Report that the answer did not come in time."""
 

@@ -28,7 +28,7 @@ from types import ModuleType
 from typing import Self
 
 from chassis.clock import Clock, SystemClock
-from chassis.errors import Unavailable
+from chassis.errors import NotAsked
 
 # pybreaker imports redis where that is installed: 22 MB that nothing here uses.  None forbids it.
 _modules: dict[str, ModuleType | None] = sys.modules  # type: ignore[assignment]
@@ -39,7 +39,7 @@ if _modules["redis"] is None:
     del _modules["redis"]
 
 
-class CircuitOpen(Unavailable):
+class CircuitOpen(NotAsked):
     """Refuse a call at once, because the calls before it failed; says when to come back."""
 
     code = "circuit_open"

@@ -7,10 +7,10 @@ full is refused at once, so that a hung neighbour ties up no more than its share
 import threading
 from typing import Self
 
-from chassis.errors import Unavailable
+from chassis.errors import NotAsked
 
 
-class BulkheadFull(Unavailable):
+class BulkheadFull(NotAsked):
     """Refuse a call, because enough of them wait for this neighbour already."""
 
     code = "bulkhead_full"

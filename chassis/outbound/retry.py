@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable
 
 from chassis.clock import Clock, SystemClock
-from chassis.errors import ServiceError, Unavailable
+from chassis.errors import NotAsked, ServiceError, Unavailable
 
 # Longest pause before the second attempt; the pause is drawn from zero to this.
 BACKOFF_SECONDS = 0.05
@@ -20,7 +20,7 @@ EARNED_BY_CALL = EARNED_BY_SECOND = 0.1
 MAX_SAVED = 10.0
 
 
-class NotSent(Unavailable):
+class NotSent(NotAsked):
     """Report that no connection could be made: nothing of the request left this process."""
 
 

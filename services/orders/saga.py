@@ -21,7 +21,7 @@ from sqlalchemy.orm import Session
 
 from chassis import crash
 from chassis.clock import Clock
-from chassis.errors import Conflict, Declined, Invalid, ServiceError
+from chassis.errors import Conflict, Declined, Invalid, NotAsked, ServiceError
 from chassis.storage.database import Database
 from contracts.money import Money, MoneyError
 
@@ -243,8 +243,9 @@ class Saga:
         if STEPS[position].retriable:
             self._wait_for_payment(work.order)
             return
-        # Whether this step took effect is not known, so it is undone with those before it.
-        self._reject(work, STEPS[: position + 1], failure)
+        # Unless the neighbour was not asked, the step may have taken effect, and is undone too.
+        done = position if isinstance(failure, NotAsked) else position + 1
+        self._reject(work, STEPS[:done], failure)
 
     def _reject(self, work: Work, done: Sequence[Step], cause: ServiceError) -> None:
         undo = [step.compensation for step in reversed(done) if step.compensation]

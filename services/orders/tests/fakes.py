@@ -35,6 +35,7 @@ class FakeProducts:
         }
         self.reservations = {}
         self.away = set()
+        self.failure = Unavailable
         self._lock = threading.Lock()
 
     def stock(self, product_id):
@@ -101,7 +102,7 @@ class FakeProducts:
 
     def _answer(self, call):
         if call in self.away:
-            raise Unavailable("products is away")
+            raise self.failure("products is away")
 
 
 class FakePayments:
@@ -111,6 +112,7 @@ class FakePayments:
         self.by_order = {}
         self.charges = 0
         self.away = set()
+        self.failure = Unavailable
         self.decided = False
         self.amounts = {}
         self.refund_keys = {}
@@ -171,7 +173,7 @@ class FakePayments:
 
     def _answer(self, call):
         if call in self.away:
-            raise Unavailable("payments is away")
+            raise self.failure("payments is away")
 
 
 class FakeSubscriber:

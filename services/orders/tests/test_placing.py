@@ -3,8 +3,11 @@
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import select
 
+from chassis.errors import NotAsked, Unavailable
 from services.orders import reconciler, saga
+from services.orders.models import Order
 
 from .conftest import ADDRESS
 
@@ -214,6 +217,18 @@ def test_payments_being_away_returns_the_stock(place, products, payments):
 
     assert answer.status_code == 503
     assert products.stock(1) == 10
+
+
+@pytest.mark.parametrize(("failure", "owed"), [(Unavailable, ["void"]), (NotAsked, [])])
+def test_neighbour_that_was_not_asked_is_owed_nothing(place, payments, app, failure, owed):
+    payments.away.update({"authorise", "void"})
+    payments.failure = failure
+
+    answer = place()
+
+    with app.extensions["shop"].database.read() as session:
+        assert session.scalars(select(Order.owed)).all() == [owed]
+    assert answer.status_code == 503
 
 
 def test_undecided_payment_is_accepted_and_confirmed_once_it_is_decided(place, payments, app):
