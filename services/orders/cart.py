@@ -11,7 +11,7 @@ from sqlalchemy import Select, delete, func, select
 from sqlalchemy.orm import Session
 
 from chassis.errors import ServiceError
-from chassis.storage.database import Database
+from chassis.storage.database import Database, repeat_on_collision
 from contracts.money import CURRENCIES, Money
 
 from .clients import Offer, Products
@@ -26,8 +26,8 @@ def lines_to_order(session: Session, user_id: str) -> list[Line]:
     Raises:
         CartBeingOrdered: an order of it has not ended yet.
     """
-    # Locked, so that two orders at the same moment come here one after the other.
-    items = session.scalars(_query(user_id).with_for_update()).all()
+    # Two orders at the same moment come here one after the other.
+    items = _locked_items(session, user_id)
     under_way = session.scalar(
         select(Order.id).where(
             Order.user_id == user_id, Order.from_cart, Order.status.in_(UNFINISHED)
@@ -51,7 +51,7 @@ def show(database: Database, products: Products, user_id: str) -> dict[str, Any]
         return _document(items, None)
     if any(_differs(item, offers.get(item.product_id)) for item in items):
         with database.write() as session:
-            items = _items(session, user_id)
+            items = _locked_items(session, user_id)
             _take_prices(items, offers)
     return _document(items, offers)
 
@@ -68,8 +68,12 @@ def put(
     offer = products.offers([product_id]).get(product_id)
     if offer is None:
         raise UnknownProduct(f"There is no product {product_id}.")
-    with database.write() as session:
-        _put(session, user_id, offer, quantity)
+
+    def change() -> None:
+        with database.write() as session:
+            _put(session, user_id, offer, quantity)
+
+    repeat_on_collision(change)
     return show(database, products, user_id)
 
 
@@ -81,8 +85,10 @@ def remove(database: Database, user_id: str, product_id: int) -> None:
 
 
 def _put(session: Session, user_id: str, offer: Offer, quantity: int) -> None:
+    _locked_items(session, user_id)
     item = session.get(CartItem, (user_id, offer.product_id))
     if item is None:
+        # Counted and not the length of the locked ones, among which is no line of just now.
         count = session.scalar(select(func.count()).where(CartItem.user_id == user_id)) or 0
         if count >= MAX_LINES:
             raise CartFull(f"A cart has at most {MAX_LINES} lines.")
@@ -94,6 +100,10 @@ def _put(session: Session, user_id: str, offer: Offer, quantity: int) -> None:
 
 def _items(session: Session, user_id: str) -> Sequence[CartItem]:
     return session.scalars(_query(user_id)).all()
+
+
+def _locked_items(session: Session, user_id: str) -> Sequence[CartItem]:
+    return session.scalars(_query(user_id).with_for_update()).all()
 
 
 def _query(user_id: str) -> Select[CartItem]:

@@ -39,13 +39,15 @@ def add_order(session: Session, order: Order, lines: Sequence[Line], now: dateti
     _record(session, order.id, None, Status.PENDING, now)
 
 
-def get_order(session: Session, order_id: str, user_id: str | None) -> Order:
+def get_order(session: Session, order_id: str, user_id: str | None, *, lock: bool = False) -> Order:
     """Return an order of a user, or anybody's when ``user_id`` is None.
+
+    With ``lock`` it stays as it is until the transaction ends.
 
     Raises:
         OrderNotFound: there is none, or it is somebody else's.
     """
-    order = session.get(Order, order_id)
+    order = session.get(Order, order_id, with_for_update=lock)
     if order is None or (user_id is not None and order.user_id != user_id):
         raise OrderNotFound
     return order
@@ -163,9 +165,11 @@ def _settle(session: Session, order: Order) -> None:
 def _empty_cart(session: Session, order: Order) -> None:
     # Only what was ordered: the buyer may have put something else in while the order ran.
     ordered = [item.product_id for item in order.items]
-    session.execute(
-        delete(CartItem).where(CartItem.user_id == order.user_id, CartItem.product_id.in_(ordered))
-    )
+    theirs = (CartItem.user_id == order.user_id) & CartItem.product_id.in_(ordered)
+    # A delete locks in any order, and others lock a cart in the order of its lines.
+    lines = select(CartItem.product_id).where(theirs).order_by(CartItem.product_id)
+    session.execute(lines.with_for_update())
+    session.execute(delete(CartItem).where(theirs))
 
 
 def _record(

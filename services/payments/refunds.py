@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from chassis.errors import Invalid
 from chassis.storage import idempotency
+from chassis.storage.database import repeat_on_collision
 from chassis.storage.idempotency import StoredAnswer
 from contracts.money import Money
 
@@ -24,7 +25,7 @@ from .domain import Kind
 from .errors import RefundExceedsCaptured
 from .models import IdempotencyRecord, Payment, Refund
 from .provider import Instruction
-from .service import Till, illegal, instruction_for, repeat_on_collision
+from .service import Till, illegal, instruction_for
 
 Render = Callable[[Payment], StoredAnswer]
 """Make the answer that shows a payment after its refund."""
@@ -79,7 +80,8 @@ def _begin(till: Till, wish: RefundWish) -> tuple[Payment, Refund, StoredAnswer 
     """Return the payment, the refund that the key stands for, and its answer once there is one."""
     now = till.clock.now()
     with till.database.write() as session:
-        payment = repository.get_payment(session, wish.payment_id)
+        # What is left, and who came first with the key, must not change before this is written.
+        payment = repository.get_payment(session, wish.payment_id, lock=True)
         record = idempotency.find(session, IdempotencyRecord, wish.request)
         if record:
             claimed = session.get_one(Refund, record.subject)

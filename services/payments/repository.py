@@ -17,13 +17,14 @@ from .errors import PaymentNotFound
 from .models import Payment, Refund
 
 
-def get_payment(session: Session, payment_id: str) -> Payment:
-    """Return a payment.
+def get_payment(session: Session, payment_id: str, *, lock: bool = False) -> Payment:
+    """Return a payment; with ``lock`` it stays as it is until the transaction ends.
 
     Raises:
         PaymentNotFound: there is none.
     """
-    payment = session.get(Payment, payment_id) if is_payment_id(payment_id) else None
+    known = is_payment_id(payment_id)
+    payment = session.get(Payment, payment_id, with_for_update=lock) if known else None
     if payment is None:
         raise PaymentNotFound
     return payment

@@ -5,16 +5,14 @@ during it.  An answer that got lost is looked up in the provider's own record, u
 key that follows from the payment, before anything is asked for again.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, TypeVar
-
-from sqlalchemy.exc import IntegrityError
+from typing import Any
 
 from chassis.clock import Clock
 from chassis.inbound.tokens import Principal
-from chassis.storage.database import Database
+from chassis.storage.database import Database, repeat_on_collision
 from contracts.money import Money
 
 from . import ledger, repository
@@ -31,8 +29,6 @@ from .models import Payment
 from .provider import Instruction, PaymentProvider
 
 OPERATOR = "operator"
-
-Outcome = TypeVar("Outcome")
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,14 +170,6 @@ def illegal(payment: Payment, wish: str) -> IllegalTransition:
     """Return the error that says what a payment can't do in its state."""
     message = f"A payment that is {payment.status} can't {wish}."
     return IllegalTransition(message, payment_status=payment.status)
-
-
-def repeat_on_collision(attempt: Callable[[], Outcome]) -> Outcome:
-    """Try again when somebody else made the same row meanwhile; then the attempt finds it."""
-    try:
-        return attempt()
-    except IntegrityError:
-        return attempt()
 
 
 def _find_or_add(till: Till, candidate: Payment) -> tuple[Payment, bool]:

@@ -107,7 +107,9 @@ _EXPIRE: Final = (
     # The state is asked twice, because whoever waits for a lock is only shown the outer condition.
     .where(
         ReservationRow.status == Status.HELD,
-        ReservationRow.id.in_(_DUE.limit(EXPIRY_BATCH)),
+        ReservationRow.id.in_(
+            _DUE.order_by(ReservationRow.id).limit(EXPIRY_BATCH).with_for_update()
+        ),
     )
     .values(status=EXPIRE.target)
     .returning(ReservationRow.id)
@@ -128,6 +130,13 @@ def _run(session: Session, statement: Executable, **values: Any) -> CursorResult
 def is_empty(session: Session) -> bool:
     """Tell whether the catalogue has no product at all."""
     return session.scalar(select(Product.id).limit(1)) is None
+
+
+def leave_ids_out(session: Session) -> None:
+    """Give new products ids above the present ones, as SQLite does by itself."""
+    if session.connection().dialect.name == "postgresql":
+        counter = func.pg_get_serial_sequence(Product.__tablename__, Product.id.key)
+        session.execute(select(func.setval(counter, func.max(Product.id))))
 
 
 def find_page(session: Session, query: ProductQuery) -> tuple[list[Product], str | None]:
@@ -219,13 +228,17 @@ def find_reservation(session: Session, reservation_id: str) -> Reservation | Non
 
 
 def add_reservation(session: Session, reservation: Reservation) -> None:
-    """Store a new reservation with its lines."""
+    """Store a new reservation without its lines; of two at once with one id, one succeeds."""
     row = {
         "id": reservation.id,
         "status": reservation.status,
         "expires_at": reservation.expires_at,
     }
     session.connection().execute(_ADD_RESERVATION, row)
+
+
+def add_lines(session: Session, reservation: Reservation) -> None:
+    """Store what a reservation holds."""
     lines = [
         {
             "reservation_id": reservation.id,
@@ -237,8 +250,7 @@ def add_reservation(session: Session, reservation: Reservation) -> None:
         }
         for item in reservation.items
     ]
-    if lines:
-        session.connection().execute(_ADD_LINES, lines)
+    session.connection().execute(_ADD_LINES, lines)
 
 
 def advance(session: Session, reservation_id: str, move: Move, now: datetime) -> bool:

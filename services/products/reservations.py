@@ -51,10 +51,12 @@ def reserve(
     if existing is not None:
         return _repeated(existing, wanted), False
     lines = _offers(session, wanted)
-    _take(session, wanted)
     expires_at = now + timedelta(seconds=seconds)
     reservation = Reservation(reservation_id, Status.HELD, expires_at, tuple(lines))
+    # First, because a rival with the same id must not find too few goods, but this reservation.
     repository.add_reservation(session, reservation)
+    _take(session, wanted)
+    repository.add_lines(session, reservation)
     return reservation, True
 
 

@@ -41,8 +41,18 @@ def clock():
 
 
 @pytest.fixture
-def app(tmp_path, mint, products, payments, monkeypatch):
-    environ = {"SHOP_DATA_DIR": str(tmp_path), "RECONCILE_SECONDS": "3600"}
+def database_url(databases, tmp_path):
+    with databases.lend("orders", tmp_path) as url:
+        yield url
+
+
+@pytest.fixture
+def app(tmp_path, database_url, mint, products, payments):
+    environ = {
+        "SHOP_DATA_DIR": str(tmp_path),
+        "ORDERS_DATABASE_URL": database_url,
+        "RECONCILE_SECONDS": "3600",
+    }
     clients = Clients(key_set=mint, products=products, payments=payments)
     app = create_app(Config.from_environ(environ), clients=clients)
     yield app

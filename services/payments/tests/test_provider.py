@@ -4,7 +4,6 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from sqlalchemy import text
 
 from contracts.money import Money
 from services.payments.domain import Kind
@@ -22,8 +21,8 @@ from .fakes import an_instruction, as_provider
 
 
 @pytest.fixture(params=["stand_in", "fake"])
-def provider(request):
-    return as_provider(request.getfixturevalue(request.param))
+def provider(request, stand_in, fake):
+    return as_provider({"stand_in": stand_in, "fake": fake}[request.param])
 
 
 @pytest.fixture
@@ -196,9 +195,11 @@ def test_hanging_cards_never_hold_more_than_half_of_the_threads(stand_in):
     assert not waiting.acquire(blocking=False)
 
 
-def test_outcome_is_unknown_when_the_record_cannot_be_reached(stand_in):
-    with stand_in._database.write() as session:
-        session.execute(text("DROP TABLE operations"))
+def test_outcome_is_unknown_when_the_record_cannot_be_reached(
+    stand_in, databases, provider_database_url
+):
+    stand_in._database.close()
+    databases.destroy(provider_database_url)
 
     with pytest.raises(ProviderSilent):
         stand_in.authorise(an_instruction(), "tok_ok")

@@ -15,12 +15,14 @@ from .conftest import an_item
 
 
 @pytest.fixture
-def start(tmp_path, mint):
-    """Start the service in a folder of its own, with a catalogue or the bundled one."""
+def start(tmp_path, databases, mint):
+    """Start the service on a database of its own, with a catalogue or the bundled one."""
     apps = []
+    lending = databases.lend("products", tmp_path)
+    url = lending.__enter__()
 
     def start(catalogue=None):
-        environ = {"SHOP_DATA_DIR": str(tmp_path / "var")}
+        environ = {"SHOP_DATA_DIR": str(tmp_path / "var"), "PRODUCTS_DATABASE_URL": url}
         if catalogue:
             environ["PRODUCTS_CATALOGUE"] = str(catalogue)
         apps.append(create_app(Config.from_environ(environ), clients=Clients(mint, None)))
@@ -29,6 +31,7 @@ def start(tmp_path, mint):
     yield start
     for app in apps:
         app.extensions["database"].close()
+    lending.__exit__(None, None, None)
 
 
 @pytest.fixture

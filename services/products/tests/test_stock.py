@@ -1,20 +1,23 @@
 """Show that no unit is sold twice or lost, whatever happens at once or after one another."""
 
-import tempfile
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
 from chassis.errors import ServiceError
-from chassis.storage.database import Database
 from chassis.testing import FakeClock
 from contracts.money import Money
 from services.products import reservations, service
@@ -84,24 +87,20 @@ wishes = st.dictionaries(st.integers(1, 3), st.integers(1, 6), min_size=1)
 class Shelf(RuleBasedStateMachine):
     """Reserve, confirm, release, restock and wait in any order, and keep books beside it."""
 
-    def __init__(self):
+    def __init__(self, database):
         super().__init__()
-        self.folder = tempfile.TemporaryDirectory()
-        self.database = Database(f"sqlite:///{Path(self.folder.name) / 'products.sqlite3'}")
-        self.database.create_all(Base.metadata)
+        self.database = database
         self.clock = FakeClock()
         self.owned = {1: 10, 2: 5, 3: 0}
         self.books = {}
         with self.database.write() as session:
+            for table in reversed(Base.metadata.sorted_tables):
+                session.execute(table.delete())
             for product_id, stock in self.owned.items():
                 product = Product(id=product_id, stock=stock)
                 texts = dict.fromkeys(("title", "brand", "category", "description"), "x")
                 product.assign({**texts, "price": Money(100), "tags": []})
                 session.add(product)
-
-    def teardown(self):
-        self.database.close()
-        self.folder.cleanup()
 
     def status(self, name):
         """Return the state that the books give a reservation now."""
@@ -206,5 +205,8 @@ class Shelf(RuleBasedStateMachine):
         assert stock == self.owned
 
 
-TestShelf = Shelf.TestCase
-TestShelf.settings = settings(max_examples=30, stateful_step_count=20, deadline=None)
+def test_shelf_keeps_its_books_in_any_order_of_events(empty_database):
+    run_state_machine_as_test(
+        lambda: Shelf(empty_database),
+        settings=settings(max_examples=30, stateful_step_count=20, deadline=None),
+    )
