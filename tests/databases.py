@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol, Self
+from typing import LiteralString, Protocol, Self
 
 import psycopg
 from psycopg import sql
@@ -33,9 +33,13 @@ OTHERS = (
 
 
 class Lender(Protocol):
-    """Lend databases of one kind."""
+    """Make and lend databases of one kind."""
 
     kind: str
+
+    def create(self, name: str, folder: Path) -> str:
+        """Make a database without tables and return its address."""
+        ...
 
     def lend(self, name: str, folder: Path) -> "Lending":
         """Lend a database without rows, whose tables may be there already."""
@@ -62,6 +66,12 @@ class Files:
     """Lend new SQLite files."""
 
     kind = "sqlite"
+
+    def __init__(self) -> None:
+        self._numbers = itertools.count(1)
+
+    def create(self, name: str, folder: Path) -> str:
+        return f"sqlite:///{folder / name}_{next(self._numbers)}.sqlite3"
 
     @contextmanager
     def lend(self, name: str, folder: Path) -> Iterator[str]:
@@ -107,17 +117,19 @@ class Server:
     def __exit__(self, *_: object) -> None:
         self._server.cleanup()
 
-    def create(self, name: str) -> str:
-        """Make a database, and return its address."""
-        unique = f"{name}_{next(self._numbers)}"
-        with psycopg.connect(self._server.get_uri(), autocommit=True) as connection:
-            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(unique)))
-        return self._server.get_uri(database=unique)
+    def create(self, name: str, folder: Path) -> str:
+        address: str = self._server.get_uri(database=f"{name}_{next(self._numbers)}")
+        self.restore(address)
+        return address
+
+    def restore(self, address: str) -> None:
+        """Make a database, without tables, that is not there."""
+        self._administer("CREATE DATABASE {}", address)
 
     @contextmanager
     def lend(self, name: str, folder: Path) -> Iterator[str]:
         free = self._free[name]
-        address = free.pop() if free else self.create(name)
+        address = free.pop() if free else self.create(name, folder)
         try:
             yield address
         finally:
@@ -142,7 +154,10 @@ class Server:
             connection.execute(OTHERS)
 
     def destroy(self, address: str) -> None:
-        name = sql.Identifier(conninfo_to_dict(address)["dbname"])
-        with psycopg.connect(self._server.get_uri(), autocommit=True) as connection:
-            connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(name))
+        self._administer("DROP DATABASE {} WITH (FORCE)", address)
         self._destroyed.add(address)
+
+    def _administer(self, command: LiteralString, address: str) -> None:
+        name = sql.Identifier(str(conninfo_to_dict(address)["dbname"]))
+        with psycopg.connect(self._server.get_uri(), autocommit=True) as connection:
+            connection.execute(sql.SQL(command).format(name))

@@ -35,8 +35,6 @@ _POSTGRESQL_SETTINGS = (
     r"-c timezone=UTC -c default_transaction_isolation=read\ committed -c lock_timeout=5s"
     " -c statement_timeout=5s -c idle_in_transaction_session_timeout=5s"
 )
-# Of two transactions that wait for one another, PostgreSQL ends one with 40P01.
-_COLLISIONS = frozenset({"40001", "40P01"})
 
 Outcome = TypeVar("Outcome")
 
@@ -130,9 +128,9 @@ class Database:
         with _availability(), self._writing.connect() as connection:
             # Not for the pool again, because of what is set here.
             connection.detach()
-            if isinstance(raw := connection.connection.driver_connection, sqlite3.Connection):
+            if connection.dialect.name == "sqlite":
                 # Replacing a table by its copy would else delete the rows that refer to it.
-                raw.execute("PRAGMA foreign_keys = OFF")
+                connection.connection.cursor().execute("PRAGMA foreign_keys = OFF")
             with connection.begin():
                 serialise(connection, "schema")
                 if connection.dialect.name == "postgresql":
@@ -158,7 +156,8 @@ def _availability() -> Iterator[None]:
     try:
         yield
     except (DBAPIError, NoFreeConnection) as error:
-        if getattr(getattr(error, "orig", None), "sqlstate", None) in _COLLISIONS:
+        # Of two transactions that wait for one another, PostgreSQL ends one with 40P01.
+        if getattr(getattr(error, "orig", None), "sqlstate", None) in {"40001", "40P01"}:
             raise Collision("The database is busy with the same; try again.") from error
         lost = getattr(error, "connection_invalidated", True)
         if lost or isinstance(error, (OperationalError, InterfaceError)):

@@ -1,0 +1,1 @@
+"""Hold the environment in which Alembic runs the revisions of any service."""
