@@ -86,6 +86,16 @@ class Files:
         Path(address.removeprefix("sqlite:///")).mkdir()
 
 
+def rows_of(address: str) -> list[str]:
+    """Return everything that a PostgreSQL database holds."""
+    held = []
+    with psycopg.connect(address) as connection:
+        for (table,) in connection.execute(TABLES, [""]).fetchall():
+            every = sql.SQL("SELECT t::text FROM {} t").format(sql.Identifier(table))
+            held += [f"{table} {row}" for (row,) in connection.execute(every)]
+    return sorted(held)
+
+
 def _files_of(address: str) -> list[Path]:
     path = Path(address.removeprefix("sqlite:///"))
     return list(path.parent.glob(f"{path.name}*"))
@@ -147,6 +157,11 @@ class Server:
             if tables:
                 names = sql.SQL(", ").join(sql.Identifier(table) for (table,) in tables)
                 connection.execute(sql.SQL("TRUNCATE {} RESTART IDENTITY CASCADE").format(names))
+
+    def settings(self, folder: Path) -> dict[str, str]:
+        """Return settings that put all data of a shop into new databases."""
+        names = ("auth", "products", "orders", "payments", "payments_provider")
+        return {f"{name.upper()}_DATABASE_URL": self.create(name, folder) for name in names}
 
     def end_connections(self, address: str) -> None:
         """End every session of a database, as a restart of the server does."""
