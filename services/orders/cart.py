@@ -50,9 +50,7 @@ def show(database: Database, products: Products, user_id: str) -> dict[str, Any]
     except ServiceError:
         return _document(items, None)
     if any(_differs(item, offers.get(item.product_id)) for item in items):
-        with database.write() as session:
-            items = _locked_items(session, user_id)
-            _take_prices(items, offers)
+        items = repeat_on_collision(lambda: _store_prices(database, user_id, offers))
     return _document(items, offers)
 
 
@@ -86,7 +84,8 @@ def remove(database: Database, user_id: str, product_id: int) -> None:
 
 def _put(session: Session, user_id: str, offer: Offer, quantity: int) -> None:
     _locked_items(session, user_id)
-    item = session.get(CartItem, (user_id, offer.product_id))
+    # Locked by itself too, because it may be newer than that look.
+    item = session.get(CartItem, (user_id, offer.product_id), with_for_update=True)
     if item is None:
         # Counted and not the length of the locked ones, among which is no line of just now.
         count = session.scalar(select(func.count()).where(CartItem.user_id == user_id)) or 0
@@ -116,6 +115,15 @@ def _differs(item: CartItem, offer: Offer | None) -> bool:
         offer.price.currency,
         offer.title,
     )
+
+
+def _store_prices(
+    database: Database, user_id: str, offers: Mapping[int, Offer]
+) -> Sequence[CartItem]:
+    with database.write() as session:
+        items = _locked_items(session, user_id)
+        _take_prices(items, offers)
+        return items
 
 
 def _take_prices(items: Sequence[CartItem], offers: Mapping[int, Offer]) -> None:

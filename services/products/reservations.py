@@ -13,6 +13,8 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
+from chassis.storage.database import Collision
+
 from . import repository
 from .domain import (
     CONFIRM,
@@ -158,6 +160,8 @@ def _settle(session: Session, reservation_id: str, move: Move, now: datetime) ->
     # Either it was done before, or it must not be done: the state tells.
     expire_reservations(session, now)
     status = get_reservation(session, reservation_id).status
+    if status is move.source:
+        raise Collision("The reservation changed between two looks.")
     if status not in move.done:
         raise refusal(status)
     return status

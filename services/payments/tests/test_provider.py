@@ -213,3 +213,22 @@ def test_record_survives_a_restart(stand_in, clock):
     reopened = StandInProvider(stand_in._database, clock, timeout_seconds=TIMEOUT_SECONDS)
 
     assert reopened.operations("ord_1") == [held]
+
+
+def test_hold_and_void_at_once_end_in_one_order_or_the_other(stand_in):
+    def call(number):
+        payment_id = f"pay_{number // 2}"
+        try:
+            if number % 2:
+                return stand_in.void(an_instruction(f"{payment_id}:void", payment_id=payment_id))
+            wanted = an_instruction(f"{payment_id}:authorise", payment_id=payment_id)
+            return stand_in.authorise(wanted, "tok_ok")
+        except OperationRefused:
+            return None
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(call, range(60)))
+
+    for number in range(30):
+        kinds = [o.kind for o in stand_in.operations("ord_1") if o.payment_id == f"pay_{number}"]
+        assert kinds in ([Kind.VOID], [Kind.AUTHORISE, Kind.VOID])

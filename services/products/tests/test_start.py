@@ -11,7 +11,7 @@ from services.products.clients import Clients, HTTPCatalogueSource, connect
 from services.products.config import BUNDLED_CATALOGUE, Config
 from services.products.seed import read_catalogue_file
 
-from .conftest import an_item
+from .conftest import a_product, an_item
 
 
 @pytest.fixture
@@ -126,3 +126,11 @@ def test_service_imports_from_the_source_that_is_set():
 
 def test_service_is_ready_with_its_database(client):
     assert client.get("/readyz").status_code == 200
+
+
+def test_new_product_gets_an_id_above_those_of_the_first_catalogue(start, catalogue_of, operator):
+    client = start(catalogue_of(an_item(1), an_item(7)))
+
+    made = client.post("/api/v1/products", json=a_product(), headers=operator)
+
+    assert (made.status_code, made.get_json()["id"]) == (201, 8)

@@ -210,3 +210,40 @@ def test_shelf_keeps_its_books_in_any_order_of_events(empty_database):
         lambda: Shelf(empty_database),
         settings=settings(max_examples=30, stateful_step_count=20, deadline=None),
     )
+
+
+def test_last_unit_that_one_order_asks_for_many_times_at_once_stays_its_own(
+    make_app, orders, operator, stock_of
+):
+    processes = [make_app().test_client(), make_app().test_client()]
+    for number in range(5):
+        path = "/api/v1/products/1/stock"
+        assert processes[0].put(path, json={"stock": 1}, headers=operator).status_code == 200
+        body = {"reservation_id": f"last-{number}", "items": [{"product_id": 1, "quantity": 1}]}
+
+        def buy(copy, body=body):
+            return processes[copy % 2].post("/internal/reservations", json=body, headers=orders)
+
+        with ThreadPoolExecutor(8) as pool:
+            statuses = [answer.status_code for answer in pool.map(buy, range(8))]
+
+        assert sorted(statuses) == [200] * 7 + [201]
+        assert stock_of(1) == 0
+
+
+def test_release_that_comes_with_its_reservation_leaves_nothing_held(make_app, orders, stock_of):
+    processes = [make_app().test_client(), make_app().test_client()]
+    before = stock_of(1)
+
+    def call(number):
+        client, name = processes[number % 2], f"both-{number // 2}"
+        if number % 2:
+            return client.post(f"/internal/reservations/{name}/release", headers=orders)
+        body = {"reservation_id": name, "items": [{"product_id": 1, "quantity": 1}]}
+        return client.post("/internal/reservations", json=body, headers=orders)
+
+    with ThreadPoolExecutor(8) as pool:
+        statuses = {answer.status_code for answer in pool.map(call, range(40))}
+
+    assert statuses <= {200, 201, 409}
+    assert stock_of(1) == before

@@ -1,1 +1,0 @@
-"""Hold the environment in which Alembic runs the revisions of any service."""
