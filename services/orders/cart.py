@@ -7,13 +7,14 @@ another one.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Select, delete, func, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from chassis.errors import ServiceError
-from chassis.storage.database import Database, repeat_on_collision
+from chassis.storage.database import Database
 from contracts.money import CURRENCIES, Money
 
+from . import repository
 from .clients import Offer, Products
 from .domain import MAX_LINES, UNFINISHED, Line
 from .errors import CartBeingOrdered, CartFull, UnknownProduct
@@ -27,7 +28,8 @@ def lines_to_order(session: Session, user_id: str) -> list[Line]:
         CartBeingOrdered: an order of it has not ended yet.
     """
     # Two orders at the same moment come here one after the other.
-    items = _locked_items(session, user_id)
+    repository.lock_cart(session, user_id)
+    items = _items(session, user_id)
     under_way = session.scalar(
         select(Order.id).where(
             Order.user_id == user_id, Order.from_cart, Order.status.in_(UNFINISHED)
@@ -50,7 +52,10 @@ def show(database: Database, products: Products, user_id: str) -> dict[str, Any]
     except ServiceError:
         return _document(items, None)
     if any(_differs(item, offers.get(item.product_id)) for item in items):
-        items = repeat_on_collision(lambda: _store_prices(database, user_id, offers))
+        with database.write() as session:
+            repository.lock_cart(session, user_id)
+            items = _items(session, user_id)
+            _take_prices(items, offers)
     return _document(items, offers)
 
 
@@ -66,12 +71,8 @@ def put(
     offer = products.offers([product_id]).get(product_id)
     if offer is None:
         raise UnknownProduct(f"There is no product {product_id}.")
-
-    def change() -> None:
-        with database.write() as session:
-            _put(session, user_id, offer, quantity)
-
-    repeat_on_collision(change)
+    with database.write() as session:
+        _put(session, user_id, offer, quantity)
     return show(database, products, user_id)
 
 
@@ -79,15 +80,14 @@ def remove(database: Database, user_id: str, product_id: int) -> None:
     """Take a product out of a cart, whether or not it is there."""
     mine = (CartItem.user_id == user_id) & (CartItem.product_id == product_id)
     with database.write() as session:
+        repository.lock_cart(session, user_id)
         session.execute(delete(CartItem).where(mine))
 
 
 def _put(session: Session, user_id: str, offer: Offer, quantity: int) -> None:
-    _locked_items(session, user_id)
-    # Locked by itself too, because it may be newer than that look.
-    item = session.get(CartItem, (user_id, offer.product_id), with_for_update=True)
+    repository.lock_cart(session, user_id)
+    item = session.get(CartItem, (user_id, offer.product_id))
     if item is None:
-        # Counted and not the length of the locked ones, among which is no line of just now.
         count = session.scalar(select(func.count()).where(CartItem.user_id == user_id)) or 0
         if count >= MAX_LINES:
             raise CartFull(f"A cart has at most {MAX_LINES} lines.")
@@ -98,15 +98,8 @@ def _put(session: Session, user_id: str, offer: Offer, quantity: int) -> None:
 
 
 def _items(session: Session, user_id: str) -> Sequence[CartItem]:
-    return session.scalars(_query(user_id)).all()
-
-
-def _locked_items(session: Session, user_id: str) -> Sequence[CartItem]:
-    return session.scalars(_query(user_id).with_for_update()).all()
-
-
-def _query(user_id: str) -> Select[CartItem]:
-    return select(CartItem).where(CartItem.user_id == user_id).order_by(CartItem.product_id)
+    query = select(CartItem).where(CartItem.user_id == user_id)
+    return session.scalars(query.order_by(CartItem.product_id)).all()
 
 
 def _differs(item: CartItem, offer: Offer | None) -> bool:
@@ -115,15 +108,6 @@ def _differs(item: CartItem, offer: Offer | None) -> bool:
         offer.price.currency,
         offer.title,
     )
-
-
-def _store_prices(
-    database: Database, user_id: str, offers: Mapping[int, Offer]
-) -> Sequence[CartItem]:
-    with database.write() as session:
-        items = _locked_items(session, user_id)
-        _take_prices(items, offers)
-        return items
 
 
 def _take_prices(items: Sequence[CartItem], offers: Mapping[int, Offer]) -> None:

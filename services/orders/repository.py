@@ -11,6 +11,7 @@ from sqlalchemy import delete, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from chassis.storage import idempotency
+from chassis.storage.database import serialise
 
 from .answers import answer_for
 from .domain import EDGES, UNFINISHED, Line, Status
@@ -19,6 +20,11 @@ from .models import CartItem, IdempotencyRecord, Order, OrderItem, OrderTransiti
 
 # Longer than the longest request, so that nobody takes over an order that is still worked on.
 LEASE_SECONDS = 15
+
+
+def lock_cart(session: Session, user_id: str) -> None:
+    """Let nobody else change a cart, or order it, until the transaction ends."""
+    serialise(session, f"cart of {user_id}")
 
 
 def add_order(session: Session, order: Order, lines: Sequence[Line], now: datetime) -> None:
@@ -167,11 +173,10 @@ def _settle(session: Session, order: Order) -> None:
 def _empty_cart(session: Session, order: Order) -> None:
     # Only what was ordered: the buyer may have put something else in while the order ran.
     ordered = [item.product_id for item in order.items]
-    theirs = (CartItem.user_id == order.user_id) & CartItem.product_id.in_(ordered)
-    # A delete locks in any order, and others lock a cart in the order of its lines.
-    lines = select(CartItem.product_id).where(theirs).order_by(CartItem.product_id)
-    session.execute(lines.with_for_update())
-    session.execute(delete(CartItem).where(theirs))
+    lock_cart(session, order.user_id)
+    session.execute(
+        delete(CartItem).where(CartItem.user_id == order.user_id, CartItem.product_id.in_(ordered))
+    )
 
 
 def _record(
