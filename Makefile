@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test test-long check lint format lock upgrade openapi footprint bench clean
+.PHONY: help run test test-long check lint format lock upgrade openapi migration footprint bench clean
 
 python := .venv/bin/python
 for-running := @sh tools/environment requirements.txt
@@ -50,6 +50,11 @@ upgrade: ## Pin the newest releases of all dependencies
 openapi: ## Write contracts/openapi/ from the services' code
 	$(for-working)
 	@$(python) -m tools.openapi
+
+migration: ## Write a revision of a service's tables: `make migration SERVICE=orders MESSAGE="Count the gifts"`
+	$(for-working)
+	@$(python) -m tools.migration "$(SERVICE)" "$(MESSAGE)"
+	@$(python) -m ruff format --quiet services/$(SERVICE)/migrations
 
 footprint: ## Start the shop, and print the memory of each process
 	$(for-running)

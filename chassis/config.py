@@ -149,6 +149,9 @@ class ServiceConfig(Settings):
         parse=one_of("development", "production"),
         doc="`production` refuses default secrets, demo users and plain-HTTP cookies",
     )
+    migrate: str = setting(
+        "SHOP_MIGRATE", default="", doc="`auto` changes tables at the start in production as well"
+    )
     data_dir: Path = setting(
         "SHOP_DATA_DIR", default=data_dir, parse=Path, doc="folder of embedded databases and logs"
     )

@@ -31,6 +31,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     # The services read these from the environment as well: neighbours are found from PORT.
     os.environ.update({k: v for k, v in (("PORT", options.port), ("HOST", options.host)) if v})
+    # Nobody else could do it between an upgrade of the code and this start, in production as well.
+    os.environ.setdefault("SHOP_MIGRATE", "auto")
     if options.with_parent:
         end_with_parent(os.getppid(), signal.SIGTERM)
     try:

@@ -12,9 +12,22 @@ from tests.system.whole_shop import whole_shop
 
 
 @pytest.fixture(scope="session")
-def running_shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+def on_server(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[], dict[str, str]]:
+    """Return settings for the data of a shop: none for SQLite, which is in its folder."""
+    if request.config.getoption("database") != "postgresql":
+        return dict
+    server = request.getfixturevalue("postgresql")
+    return lambda: server.settings(tmp_path_factory.getbasetemp())
+
+
+@pytest.fixture(scope="session")
+def running_shop(
+    on_server: Callable[[], dict[str, str]], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Shop]:
     """Give a shop that all tests share, with its folder and processes."""
-    with Shop(tmp_path_factory.mktemp("shop")) as shop:
+    with Shop(tmp_path_factory.mktemp("shop"), **on_server()) as shop:
         yield shop
 
 
@@ -26,12 +39,12 @@ def shop_url(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def open_shop(tmp_path) -> Iterator[Callable[..., Shop]]:
+def open_shop(on_server, tmp_path) -> Iterator[Callable[..., Shop]]:
     """Open shops of the test's own, which are closed at its end."""
     shops: list[Shop] = []
 
     def open_one(**environ: str) -> Shop:
-        shops.append(Shop(tmp_path, **environ))
+        shops.append(Shop(tmp_path, **{**on_server(), **environ}))
         return shops[-1]
 
     yield open_one
@@ -60,8 +73,10 @@ def operator(shop_url) -> Shopper:
 
 
 @pytest.fixture(scope="session")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def world(
+    on_server: Callable[[], dict[str, str]], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[World]:
     """Open the whole shop once, in this process, for all matrices that follow the routes."""
-    folder = tmp_path_factory.mktemp("world")
-    with whole_shop(folder, LOG_LEVEL="ERROR") as shop:
-        yield World(shop, folder)
+    folder, addresses = tmp_path_factory.mktemp("world"), on_server()
+    with whole_shop(folder, LOG_LEVEL="ERROR", **addresses) as shop:
+        yield World(shop, folder, tuple(addresses.values()))

@@ -1,20 +1,26 @@
-"""Open a service's own database, SQLite when embedded, and hand out short transactions.
+"""Open a service's own database, SQLite when embedded or PostgreSQL, for short transactions.
 
 Pattern: Database per service (Richardson, Microservices Patterns, 2.2.4).  Sources: SQLite's
-pages on WAL, ``PRAGMA synchronous`` and transactions.
+pages on WAL, ``PRAGMA synchronous`` and transactions; PostgreSQL's on transaction isolation,
+explicit locking and client connection defaults.
+
+On SQLite one transaction writes at a time.  On PostgreSQL several do, each statement sees what was
+committed before it, and what must not change between a look and a write is locked by the caller:
+with ``with_for_update``, in the order of keys, or with :func:`serialise`.
 """
 
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from sqlalchemy import DateTime, Dialect, MetaData, create_engine, event, text
-from sqlalchemy.engine import Connection, make_url
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import DateTime, Dialect, MetaData, create_engine, event, func, select, text
+from sqlalchemy.engine import URL, Connection, make_url
+from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as NoFreeConnection
 from sqlalchemy.orm import Session
 from sqlalchemy.types import TypeDecorator
 
@@ -24,6 +30,17 @@ from chassis.errors import Unavailable
 # As long as a caller waits for the whole answer; a lock held longer is a fault.
 BUSY_TIMEOUT_SECONDS = 5.0
 CACHE_KIB = 1024  # per connection; the default of 2 MiB adds up over ten services.
+# A process that hangs half-way must not keep its locks, hence the last one.
+_POSTGRESQL_SETTINGS = (
+    r"-c timezone=UTC -c default_transaction_isolation=read\ committed -c lock_timeout=5s"
+    " -c statement_timeout=5s -c idle_in_transaction_session_timeout=5s"
+)
+
+Outcome = TypeVar("Outcome")
+
+
+class Collision(Unavailable):
+    """Say that another transaction got in the way; the same one again may succeed."""
 
 
 class Timestamp(TypeDecorator[datetime]):
@@ -59,29 +76,30 @@ class Database:
         """Prepare, without connecting.
 
         Args:
-            url: an SQLAlchemy address.
+            url: an SQLAlchemy address; ``postgres://`` and ``postgresql://`` mean psycopg 3.
             durable: on SQLite, survive a power cut and not just a crash of the process; for
                 records whose loss costs money.
             pool_size: connections at most, as many as the service has threads.
         """
         parsed = make_url(url)
-        self._is_sqlite = parsed.get_backend_name() == "sqlite"
-        options: dict[str, Any] = {"pool_size": pool_size, "max_overflow": 0}
-        if self._is_sqlite:
-            options["connect_args"] = {"timeout": BUSY_TIMEOUT_SECONDS}
-            if parsed.database and parsed.database != ":memory:":
-                Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-                # For this user only; SQLite gives the files beside it the same mode.
-                Path(parsed.database).touch(mode=0o600)
-        self.engine = create_engine(parsed, **options)
+        is_sqlite = parsed.get_backend_name() == "sqlite"
+        prepare = _prepare_sqlite if is_sqlite else _prepare_postgresql
+        parsed, options = prepare(parsed)
+        options |= {"pool_timeout": BUSY_TIMEOUT_SECONDS, "max_overflow": 0}
+        self.engine = create_engine(parsed, pool_size=pool_size, **options)
         self._writing = self.engine.execution_options(writes=True)
-        if self._is_sqlite:
+        self._reading = self.engine
+        if is_sqlite:
             _set_up_sqlite(self.engine, durable=durable)
+        else:
+            self._reading = self.engine.execution_options(
+                isolation_level="REPEATABLE READ", postgresql_readonly=True
+            )
 
     @contextmanager
     def read(self) -> Iterator[Session]:
         """Open a session that sees one consistent state and changes nothing."""
-        with _availability(), Session(self.engine, expire_on_commit=False) as session:
+        with _availability(), Session(self._reading, expire_on_commit=False) as session:
             yield session
 
     @contextmanager
@@ -90,15 +108,34 @@ class Database:
 
         On SQLite it takes the write lock at once: a transaction that reads first and writes
         later would fail where another one wrote in between.
+
+        Raises:
+            Collision: another transaction was in the way.
+            Unavailable: the database can't serve.
         """
         session = Session(self._writing, expire_on_commit=False)
         with _availability(), session, session.begin():
             yield session
 
     def create_all(self, metadata: MetaData) -> None:
-        """Create the tables that are missing."""
-        with _availability(), self._writing.begin() as connection:
+        """Create the tables that are missing; safe in several processes at once."""
+        with self.change_schema() as connection:
             metadata.create_all(connection)
+
+    @contextmanager
+    def change_schema(self) -> Iterator[Connection]:
+        """Open a transaction for tables instead of rows, one at a time whatever the process."""
+        with _availability(), self._writing.connect() as connection:
+            # Not for the pool again, because of what is set here.
+            connection.detach()
+            if connection.dialect.name == "sqlite":
+                # Replacing a table by its copy would else delete the rows that refer to it.
+                connection.connection.cursor().execute("PRAGMA foreign_keys = OFF")
+            with connection.begin():
+                serialise(connection, "schema")
+                if connection.dialect.name == "postgresql":
+                    connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
+                yield connection
 
     def check(self) -> None:
         """Ask the database for a sign of life.
@@ -118,8 +155,54 @@ class Database:
 def _availability() -> Iterator[None]:
     try:
         yield
-    except OperationalError as error:
-        raise Unavailable("The database can't serve at the moment.") from error
+    except (DBAPIError, NoFreeConnection) as error:
+        # Of two transactions that wait for one another, PostgreSQL ends one with 40P01.
+        if getattr(getattr(error, "orig", None), "sqlstate", None) in {"40001", "40P01"}:
+            raise Collision("The database is busy with the same; try again.") from error
+        lost = getattr(error, "connection_invalidated", True)
+        if lost or isinstance(error, (OperationalError, InterfaceError)):
+            raise Unavailable("The database can't serve at the moment.") from error
+        raise
+
+
+def repeat_on_collision(attempt: Callable[[], Outcome]) -> Outcome:
+    """Attempt a write again when another one made the same row or locked the same ones meanwhile.
+
+    The attempt is a whole transaction, and finds what the other one left.
+    """
+    for _ in range(2):
+        with suppress(IntegrityError, Collision):
+            return attempt()
+    return attempt()
+
+
+def serialise(transaction: Connection | Session, name: str) -> None:
+    """Wait until no other transaction has named the same, and keep it until the end.
+
+    For what there is no row of to lock; SQLite's write lock does it for everything.
+    """
+    connection = transaction.connection() if isinstance(transaction, Session) else transaction
+    if connection.dialect.name == "postgresql":
+        key = func.hashtextextended(name, 0)
+        connection.execute(select(func.pg_advisory_xact_lock(key)))
+
+
+def _prepare_sqlite(url: URL) -> tuple[URL, dict[str, Any]]:
+    if url.database and url.database != ":memory:":
+        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+        # For this user only; SQLite gives the files beside it the same mode.
+        Path(url.database).touch(mode=0o600)
+    return url, {"connect_args": {"timeout": BUSY_TIMEOUT_SECONDS}}
+
+
+def _prepare_postgresql(url: URL) -> tuple[URL, dict[str, Any]]:
+    # The address may bring settings of its own, such as a search path.
+    settings = f"{_POSTGRESQL_SETTINGS} {url.query.get('options', '')}"
+    # The network may swallow a connection without a word: seconds to begin one, then milliseconds.
+    patience = {"connect_timeout": 2, "tcp_user_timeout": 5000}
+    # A restarted server would otherwise fail one request for each pooled connection.
+    options = {"connect_args": {**patience, "options": settings}, "pool_pre_ping": True}
+    return url.set(drivername="postgresql+psycopg"), options
 
 
 def _enter_wal(connection: sqlite3.Connection) -> None:

@@ -116,13 +116,15 @@ def fingerprint(*parts: Any) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
-def find(session: Session, model: type[Record], request: Request) -> Record | None:
-    """Return the record of a key, or None when the key is new.
+def find(
+    session: Session, model: type[Record], request: Request, *, lock: bool = False
+) -> Record | None:
+    """Return the record of a key, or None when the key is new; ``lock`` keeps others from it.
 
     Raises:
         IdempotencyKeyReused: it came with another body before.
     """
-    record = session.get(model, (request.owner, request.key))
+    record = session.get(model, (request.owner, request.key), with_for_update=lock)
     if record is not None and record.fingerprint != request.fingerprint:
         message = "This key belongs to a request with another body; use a fresh one."
         raise IdempotencyKeyReused(message)

@@ -5,8 +5,8 @@ from flask import Flask
 from chassis.clock import Clock, SystemClock
 from chassis.inbound.api import Api
 from chassis.inbound.app import AUDIENCE, create_flask
-from chassis.inbound.health import add_readiness_check
 from chassis.storage.database import Database
+from chassis.storage.schema import Schema
 
 from . import cli, routes
 from .config import Config
@@ -28,12 +28,14 @@ def create_app(config: Config | None = None, *, clock: Clock | None = None) -> F
     database = Database(config.database_url)
     key_ring = KeyRing(database)
     app = create_flask(__name__, config, key_set=key_ring, clock=clock)
-    database.create_all(Base.metadata)
-    add_readiness_check(app, "database", database.check)
     hasher = PasswordHasher()
-    # Both are made on the first start, and a process that finds them takes them over.
-    key_ring.load(clock.now())
-    seed_users(database, config, hasher, clock.now())
+
+    def first() -> None:
+        # Both are made on the first start, and a process that finds them takes them over.
+        key_ring.load(clock.now())
+        seed_users(database, config, hasher, clock.now())
+
+    Schema(app, database, Base.metadata, first)
     issuer = TokenIssuer(
         key_ring,
         clock,

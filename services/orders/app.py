@@ -6,9 +6,9 @@ from chassis.background import Background
 from chassis.clock import Clock, SystemClock
 from chassis.inbound.api import Api
 from chassis.inbound.app import create_flask
-from chassis.inbound.health import add_readiness_check
 from chassis.storage.database import Database
 from chassis.storage.outbox import Relay
+from chassis.storage.schema import Schema
 
 from . import reconciler, routes
 from .clients import Clients, connect
@@ -27,8 +27,7 @@ def create_app(
     clock = clock or SystemClock()
     app = create_flask(__name__, config, key_set=clients.key_set, clock=clock)
     database = Database(config.database_url, durable=True)
-    database.create_all(Base.metadata)
-    add_readiness_check(app, "database", database.check)
+    Schema(app, database, Base.metadata)
     background = []
     publisher = Publisher()
     if clients.subscriber:

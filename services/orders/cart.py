@@ -7,13 +7,14 @@ another one.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Select, delete, func, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from chassis.errors import ServiceError
 from chassis.storage.database import Database
 from contracts.money import CURRENCIES, Money
 
+from . import repository
 from .clients import Offer, Products
 from .domain import MAX_LINES, UNFINISHED, Line
 from .errors import CartBeingOrdered, CartFull, UnknownProduct
@@ -26,8 +27,9 @@ def lines_to_order(session: Session, user_id: str) -> list[Line]:
     Raises:
         CartBeingOrdered: an order of it has not ended yet.
     """
-    # Locked, so that two orders at the same moment come here one after the other.
-    items = session.scalars(_query(user_id).with_for_update()).all()
+    # Two orders at the same moment come here one after the other.
+    repository.lock_cart(session, user_id)
+    items = _items(session, user_id)
     under_way = session.scalar(
         select(Order.id).where(
             Order.user_id == user_id, Order.from_cart, Order.status.in_(UNFINISHED)
@@ -51,6 +53,7 @@ def show(database: Database, products: Products, user_id: str) -> dict[str, Any]
         return _document(items, None)
     if any(_differs(item, offers.get(item.product_id)) for item in items):
         with database.write() as session:
+            repository.lock_cart(session, user_id)
             items = _items(session, user_id)
             _take_prices(items, offers)
     return _document(items, offers)
@@ -77,10 +80,12 @@ def remove(database: Database, user_id: str, product_id: int) -> None:
     """Take a product out of a cart, whether or not it is there."""
     mine = (CartItem.user_id == user_id) & (CartItem.product_id == product_id)
     with database.write() as session:
+        repository.lock_cart(session, user_id)
         session.execute(delete(CartItem).where(mine))
 
 
 def _put(session: Session, user_id: str, offer: Offer, quantity: int) -> None:
+    repository.lock_cart(session, user_id)
     item = session.get(CartItem, (user_id, offer.product_id))
     if item is None:
         count = session.scalar(select(func.count()).where(CartItem.user_id == user_id)) or 0
@@ -93,11 +98,8 @@ def _put(session: Session, user_id: str, offer: Offer, quantity: int) -> None:
 
 
 def _items(session: Session, user_id: str) -> Sequence[CartItem]:
-    return session.scalars(_query(user_id)).all()
-
-
-def _query(user_id: str) -> Select[CartItem]:
-    return select(CartItem).where(CartItem.user_id == user_id).order_by(CartItem.product_id)
+    query = select(CartItem).where(CartItem.user_id == user_id)
+    return session.scalars(query.order_by(CartItem.product_id)).all()
 
 
 def _differs(item: CartItem, offer: Offer | None) -> bool:

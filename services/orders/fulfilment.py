@@ -112,7 +112,7 @@ def _payment_document(payment: Payment) -> dict[str, Any]:
 
 def _move(shop: Shop, order_id: str, user_id: str | None, target: Status, **changes: Any) -> Order:
     with shop.database.write() as session:
-        order = repository.get_order(session, order_id, user_id)
+        order = repository.get_order(session, order_id, user_id, lock=True)
         repository.move(session, order, target, shop.clock.now(), shop.publisher, **changes)
     shop.publisher.committed()
     return order

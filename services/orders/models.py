@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, String
+from sqlalchemy import JSON, BigInteger, CheckConstraint, ForeignKey, Index, String
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 from chassis.storage.database import Timestamp
@@ -25,7 +25,7 @@ class CartItem(Base):
     product_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     quantity: Mapped[int]
     title: Mapped[str] = mapped_column(String(200))
-    price_minor: Mapped[int]
+    price_minor: Mapped[int] = mapped_column(BigInteger)
     currency: Mapped[str] = mapped_column(String(3))
 
 
@@ -52,7 +52,7 @@ class Order(Base):
     owed: Mapped[list[str]] = mapped_column(JSON)
     reason: Mapped[dict[str, Any] | None] = mapped_column(JSON)
     from_cart: Mapped[bool]
-    total_minor: Mapped[int | None]
+    total_minor: Mapped[int | None] = mapped_column(BigInteger)
     currency: Mapped[str | None] = mapped_column(String(3))
     card_token: Mapped[str | None] = mapped_column(String(64))
     payment_id: Mapped[str | None] = mapped_column(String(64))
@@ -73,8 +73,8 @@ class OrderItem(Base):
     product_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     quantity: Mapped[int]
     title: Mapped[str | None] = mapped_column(String(200))
-    price_minor: Mapped[int | None]
-    expected_minor: Mapped[int | None]
+    price_minor: Mapped[int | None] = mapped_column(BigInteger)
+    expected_minor: Mapped[int | None] = mapped_column(BigInteger)
 
 
 class OrderTransition(Base):

@@ -3,12 +3,10 @@
 from collections.abc import Callable
 from datetime import datetime
 
-from sqlalchemy.exc import IntegrityError
-
 from chassis.clock import Clock
 from chassis.errors import ServiceError
 from chassis.storage import idempotency
-from chassis.storage.database import Database
+from chassis.storage.database import Database, repeat_on_collision
 from chassis.storage.idempotency import InProgress, Request, StoredAnswer
 
 from .models import IdempotencyRecord
@@ -31,11 +29,8 @@ def run_once(
         InProgress: the first request is still running.
         IdempotencyKeyReused: the key came with another body before.
     """
-    try:
-        stored = _begin(database, request, clock.now())
-    except IntegrityError:
-        # The same request came twice at the same moment, and the other one was first.
-        stored = _begin(database, request, clock.now())
+    # Of two at the same moment the second one finds what the first has begun.
+    stored = repeat_on_collision(lambda: _begin(database, request, clock.now()))
     if stored:
         return stored, True
     try:
@@ -52,7 +47,7 @@ def run_once(
 
 def _begin(database: Database, request: Request, now: datetime) -> StoredAnswer | None:
     with database.write() as session:
-        record = idempotency.find(session, IdempotencyRecord, request)
+        record = idempotency.find(session, IdempotencyRecord, request, lock=True)
         if record is None:
             idempotency.claim(session, IdempotencyRecord, request, "", now)
             return None

@@ -11,6 +11,7 @@ from sqlalchemy import delete, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from chassis.storage import idempotency
+from chassis.storage.database import serialise
 
 from .answers import answer_for
 from .domain import EDGES, UNFINISHED, Line, Status
@@ -20,6 +21,11 @@ from .models import CartItem, IdempotencyRecord, Order, OrderItem, OrderTransiti
 
 # Longer than the longest request, so that nobody takes over an order that is still worked on.
 LEASE_SECONDS = 15
+
+
+def lock_cart(session: Session, user_id: str) -> None:
+    """Let nobody else change a cart, or order it, until the transaction ends."""
+    serialise(session, f"cart of {user_id}")
 
 
 def add_order(session: Session, order: Order, lines: Sequence[Line], now: datetime) -> None:
@@ -40,13 +46,17 @@ def add_order(session: Session, order: Order, lines: Sequence[Line], now: dateti
     _record(session, order.id, None, Status.PENDING, now)
 
 
-def get_order(session: Session, order_id: str, user_id: str | None) -> Order:
+def get_order(session: Session, order_id: str, user_id: str | None, *, lock: bool = False) -> Order:
     """Return an order of a user, or anybody's when ``user_id`` is None.
+
+    With ``lock`` it stays as it is until the transaction ends.
 
     Raises:
         OrderNotFound: there is none, or it is somebody else's.
     """
-    order = session.get(Order, order_id)
+    # PostgreSQL fails at a NUL, which is in no id.
+    known = "\0" not in order_id
+    order = session.get(Order, order_id, with_for_update=lock) if known else None
     if order is None or (user_id is not None and order.user_id != user_id):
         raise OrderNotFound
     return order
@@ -192,6 +202,7 @@ def _settle(session: Session, order: Order) -> None:
 def _empty_cart(session: Session, order: Order) -> None:
     # Only what was ordered: the buyer may have put something else in while the order ran.
     ordered = [item.product_id for item in order.items]
+    lock_cart(session, order.user_id)
     session.execute(
         delete(CartItem).where(CartItem.user_id == order.user_id, CartItem.product_id.in_(ordered))
     )

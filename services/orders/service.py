@@ -5,14 +5,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from chassis import crash
 from chassis.clock import Clock
 from chassis.errors import Invalid, ServiceError
 from chassis.storage import idempotency
-from chassis.storage.database import Database
+from chassis.storage.database import Database, repeat_on_collision
 from chassis.storage.idempotency import InProgress, StoredAnswer
 
 from . import cart, repository
@@ -76,11 +75,8 @@ def place_order(shop: Shop, wanted: Placement) -> tuple[StoredAnswer, bool]:
         ServiceError: a neighbour is away, or the order asked for what does not exist; nothing
             was ordered.
     """
-    try:
-        attempt = _begin(shop, wanted)
-    except IntegrityError:
-        # The same request came twice at the same moment, and the other one was first.
-        attempt = _begin(shop, wanted)
+    # Of two at the same moment the second one finds the order of the first.
+    attempt = repeat_on_collision(lambda: _begin(shop, wanted))
     if attempt.answer:
         return attempt.answer, True
     if attempt.fresh:
@@ -153,7 +149,9 @@ def _new_order(wanted: Placement) -> Order:
 
 
 def _seen(session: Session, record: IdempotencyRecord, now: datetime) -> Attempt:
-    order = repository.get_order(session, record.subject, record.owner)
+    order = repository.get_order(session, record.subject, record.owner, lock=True)
+    # Whoever ends an order changes it first, and then its record.
+    session.refresh(record)
     stored = idempotency.answer_of(record)
     if stored:
         return Attempt(order, answer=stored)

@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 from chassis import crash
 from chassis.errors import Invalid
 from chassis.storage import idempotency
+from chassis.storage.database import repeat_on_collision
 from chassis.storage.idempotency import StoredAnswer
 from contracts.money import Money
 
@@ -32,7 +33,6 @@ from .service import (
     find_payment,
     illegal,
     instruction_for,
-    repeat_on_collision,
 )
 
 Render = Callable[[Payment], StoredAnswer]
@@ -124,7 +124,7 @@ def _begin(till: Till, wish: RefundWish) -> tuple[Payment, Refund, StoredAnswer 
     """Return the payment, the refund that the key stands for, and its answer once there is one."""
     now = till.clock.now()
     with till.database.write() as session:
-        # What is left of it decides about the amount.
+        # What is left, and who came first with the key, must not change before this is written.
         payment = repository.get_payment(session, wish.payment_id, lock=True)
         record = idempotency.find(session, IdempotencyRecord, wish.request)
         if record:

@@ -19,14 +19,13 @@ from .models import Payment, Refund
 
 
 def get_payment(session: Session, payment_id: str, *, lock: bool = False) -> Payment:
-    """Return a payment; a ``lock`` keeps it as it is until the transaction ends.
+    """Return a payment; with ``lock`` it stays as it is until the transaction ends.
 
     Raises:
         PaymentNotFound: there is none.
     """
-    payment = None
-    if is_payment_id(payment_id):
-        payment = session.get(Payment, payment_id, with_for_update=lock)
+    known = is_payment_id(payment_id)
+    payment = session.get(Payment, payment_id, with_for_update=lock) if known else None
     if payment is None:
         raise PaymentNotFound
     return payment

@@ -5,18 +5,16 @@ during it.  An answer that got lost is looked up in the provider's own record, u
 key that follows from the payment, before anything is asked for again.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
-
-from sqlalchemy.exc import IntegrityError
+from typing import Any
 
 from chassis import crash
 from chassis.clock import Clock
 from chassis.inbound.tokens import Principal
-from chassis.storage.database import Database
+from chassis.storage.database import Database, repeat_on_collision
 from contracts.money import Money
 
 from . import ledger, repository
@@ -35,8 +33,6 @@ from .provider import Instruction, PaymentProvider
 OPERATOR = "operator"
 AFTER_PROVIDER = "payments:after_provider_before_record"
 AFTER_RECORD = "payments:after_record_before_answer"
-
-Outcome = TypeVar("Outcome")
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,14 +199,6 @@ def illegal(payment: Payment, wish: str) -> IllegalTransition:
     """Return the error that says what a payment can't do in its state."""
     message = f"A payment that is {payment.status} can't {wish}."
     return IllegalTransition(message, payment_status=payment.status)
-
-
-def repeat_on_collision(attempt: Callable[[], Outcome]) -> Outcome:
-    """Try again when somebody else made the same row meanwhile; then the attempt finds it."""
-    try:
-        return attempt()
-    except IntegrityError:
-        return attempt()
 
 
 def _find_or_add(till: Till, candidate: Payment) -> tuple[Payment, bool]:

@@ -30,7 +30,7 @@ from sqlalchemy.orm import Session
 
 from chassis.clock import Clock
 from chassis.errors import Unavailable
-from chassis.storage.database import Database, Timestamp
+from chassis.storage.database import Database, Timestamp, serialise
 from contracts.money import Money
 
 from .domain import Kind
@@ -189,7 +189,8 @@ def _book(session: Session, kind: Kind, instruction: Instruction, at: datetime) 
         idempotency_key=instruction.idempotency_key,
         created_at=at,
     )
-    # The write lock is held from here on, so nothing can come between the look and the entry.
+    # Nothing can come between the look and the entry.
+    serialise(session, instruction.payment_id)
     history = _history(session, instruction)
     for past in history:
         if past.idempotency_key == instruction.idempotency_key:

@@ -6,8 +6,8 @@ from chassis.background import Background
 from chassis.clock import Clock, SystemClock
 from chassis.inbound.api import Api
 from chassis.inbound.app import create_flask
-from chassis.inbound.health import add_readiness_check
 from chassis.storage.database import Database
+from chassis.storage.schema import Schema
 
 from . import cli, routes
 from .clients import Clients, connect
@@ -30,9 +30,7 @@ def create_app(
     app = create_flask(__name__, config, key_set=clients.key_set, clock=clock)
     app.url_map.converters["reservation"] = routes.ReservationIdConverter
     database = Database(config.database_url)
-    database.create_all(Base.metadata)
-    seed_catalogue(database, config.catalogue)
-    add_readiness_check(app, "database", database.check)
+    Schema(app, database, Base.metadata, lambda: seed_catalogue(database, config.catalogue))
     sweep = Background(
         "the sweep", lambda: expire_reservations(database, clock.now()), config.sweep_seconds
     )

@@ -35,12 +35,14 @@ class Product(Base):
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    # Titles sort by code point in every database, not by the customs of its installation.
+    # Titles and categories sort by code point in every database, whatever its locale.
     title: Mapped[str] = mapped_column(
         String(200).with_variant(String(200, collation="C"), "postgresql")
     )
     brand: Mapped[str] = mapped_column(String(100))
-    category: Mapped[str] = mapped_column(String(64))
+    category: Mapped[str] = mapped_column(
+        String(64).with_variant(String(64, collation="C"), "postgresql")
+    )
     description: Mapped[str] = mapped_column(Text)
     price_minor: Mapped[int] = mapped_column(BigInteger)
     currency: Mapped[str] = mapped_column(String(3))

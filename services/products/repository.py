@@ -140,6 +140,13 @@ def is_empty(session: Session) -> bool:
     return session.scalar(select(Product.id).limit(1)) is None
 
 
+def leave_ids_out(session: Session) -> None:
+    """Give new products ids above the present ones, as SQLite does by itself."""
+    if session.connection().dialect.name == "postgresql":
+        counter = func.pg_get_serial_sequence(Product.__tablename__, Product.id.key)
+        session.execute(select(func.setval(counter, func.max(Product.id))))
+
+
 def find_page(session: Session, query: ProductQuery) -> tuple[list[Product], str | None]:
     """Return a page of products, and the cursor of the next one or None.
 
@@ -229,13 +236,17 @@ def find_reservation(session: Session, reservation_id: str) -> Reservation | Non
 
 
 def add_reservation(session: Session, reservation: Reservation) -> None:
-    """Store a new reservation with its lines."""
+    """Store a new reservation without its lines; of two at once with one id, one succeeds."""
     row = {
         "id": reservation.id,
         "status": reservation.status,
         "expires_at": reservation.expires_at,
     }
     session.connection().execute(_ADD_RESERVATION, row)
+
+
+def add_lines(session: Session, reservation: Reservation) -> None:
+    """Store what a reservation holds."""
     lines = [
         {
             "reservation_id": reservation.id,
@@ -247,8 +258,7 @@ def add_reservation(session: Session, reservation: Reservation) -> None:
         }
         for item in reservation.items
     ]
-    if lines:
-        session.connection().execute(_ADD_LINES, lines)
+    session.connection().execute(_ADD_LINES, lines)
 
 
 def advance(session: Session, reservation_id: str, move: Move, now: datetime) -> bool:

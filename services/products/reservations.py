@@ -10,14 +10,12 @@ of its own: reservations are locked before products, and products in the order o
 that no two transactions wait for each other.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import TypeVar
 
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from chassis.storage.database import Database
+from chassis.storage.database import Collision, Database
 
 from . import repository
 from .domain import (
@@ -31,19 +29,6 @@ from .domain import (
     refusal,
 )
 from .errors import OutOfStock, ReservationMismatch, ReservationNotFound, UnknownProduct
-
-Outcome = TypeVar("Outcome")
-
-
-def repeat_on_collision(attempt: Callable[[], Outcome]) -> Outcome:
-    """Try again when somebody else has used the same new id meanwhile; then the attempt finds it.
-
-    SQLite lets one write at a time, so that only other databases come to this.
-    """
-    try:
-        return attempt()
-    except IntegrityError:
-        return attempt()
 
 
 def reserve(
@@ -69,10 +54,12 @@ def reserve(
     if existing is not None:
         return _repeated(existing, wanted, now), False
     lines = _offers(session, wanted)
-    _take(session, wanted)
     expires_at = now + timedelta(seconds=seconds)
     reservation = Reservation(reservation_id, Status.HELD, expires_at, tuple(lines))
+    # First, because a rival with the same id must not find too few goods, but this reservation.
     repository.add_reservation(session, reservation)
+    _take(session, wanted)
+    repository.add_lines(session, reservation)
     return reservation, True
 
 
@@ -187,6 +174,8 @@ def _settle(session: Session, reservation_id: str, move: Move, now: datetime) ->
         return move.target
     # Either it was done before, or it must not be done: the state tells.
     status = get_reservation(session, reservation_id).status_at(now)
+    if status is move.source:
+        raise Collision("The reservation changed between two looks.")
     if status not in move.done:
         raise refusal(status)
     return status

@@ -1,8 +1,10 @@
 """Serve the catalogue to everybody, and reservations to other services."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from flask import current_app
+from sqlalchemy.orm import Session
 from werkzeug.routing import BaseConverter
 
 from chassis import crash
@@ -10,9 +12,10 @@ from chassis.inbound.api import Blueprint
 from chassis.inbound.app import settings_of
 from chassis.inbound.identity import requires_role, requires_scope, requires_user
 from chassis.inbound.pagination import MAX_LIMIT, page_schema
+from chassis.storage.database import repeat_on_collision
 
 from . import operations, reservations, service
-from .domain import ProductQuery, Reservation, Status
+from .domain import ProductQuery, Reservation
 from .fields import RESERVATION_ID
 from .models import Product
 from .schemas import (
@@ -33,6 +36,8 @@ from .schemas import (
 OPERATOR = "operator"
 SCOPE = "reservations:write"
 OPERATIONS_SCOPE = "operations:read"
+
+Outcome = TypeVar("Outcome")
 
 bp = Blueprint("products", __name__, description="The catalogue")
 reservations_bp = Blueprint(
@@ -62,12 +67,20 @@ def _reading() -> Any:
     return service.current_stock(_part("database"), _part("clock").now())
 
 
-def _writing() -> Any:
-    return _part("database").write()
+def _write(use_case: Callable[[Session], Outcome]) -> Outcome:
+    def attempt() -> Outcome:
+        with _part("database").write() as session:
+            return use_case(session)
+
+    return repeat_on_collision(attempt)
 
 
-def _changing_stock() -> Any:
-    return service.changing_stock(_part("database"), _part("clock").now())
+def _change_stock(use_case: Callable[[Session], Outcome]) -> Outcome:
+    def attempt() -> Outcome:
+        with service.changing_stock(_part("database"), _part("clock").now()) as session:
+            return use_case(session)
+
+    return repeat_on_collision(attempt)
 
 
 @bp.get("/products")
@@ -118,8 +131,7 @@ def show_product(product_id: int) -> Product:
 @bp.alt_response(403, "FORBIDDEN")
 def create_product(values: dict[str, Any]) -> tuple[Product, dict[str, str]]:
     """Add a product to the catalogue."""
-    with _writing() as session:
-        product = service.create_product(session, values)
+    product = _write(lambda session: service.create_product(session, values))
     return product, {"Location": f"/api/v1/products/{product.id}"}
 
 
@@ -132,8 +144,7 @@ def create_product(values: dict[str, Any]) -> tuple[Product, dict[str, str]]:
 @bp.alt_response(404, "NOT_FOUND")
 def change_product(values: dict[str, Any], product_id: int) -> Product:
     """Change some of what is said about a product."""
-    with _changing_stock() as session:
-        return service.change_product(session, product_id, values)
+    return _change_stock(lambda session: service.change_product(session, product_id, values))
 
 
 @bp.put("/api/v1/products/<id:product_id>/stock")
@@ -148,8 +159,7 @@ def set_stock(wanted: dict[str, int], product_id: int) -> Product:
 
     What live reservations hold stays theirs, and comes back on top if they are given up.
     """
-    with _changing_stock() as session:
-        return service.set_stock(session, product_id, wanted["stock"])
+    return _change_stock(lambda session: service.set_stock(session, product_id, wanted["stock"]))
 
 
 @bp.post("/api/v1/products/import")
@@ -184,12 +194,9 @@ def reserve(wanted: dict[str, Any]) -> tuple[Reservation, int]:
     """
     now = _part("clock").now()
     seconds = settings_of(current_app).reservation_seconds
-
-    def attempt() -> tuple[Reservation, bool]:
-        with _changing_stock() as session:
-            return reservations.reserve(session, **wanted, now=now, seconds=seconds)
-
-    reservation, is_new = reservations.repeat_on_collision(attempt)
+    reservation, is_new = _change_stock(
+        lambda session: reservations.reserve(session, **wanted, now=now, seconds=seconds)
+    )
     crash.here("products:after_reserve_before_answer")
     return reservation, 201 if is_new else 200
 
@@ -211,8 +218,8 @@ def show_reservation(reservation_id: str) -> Reservation:
 @reservations_bp.alt_response(409, "CONFLICT")
 def confirm(reservation_id: str) -> dict[str, str]:
     """Make a reservation final."""
-    with _writing() as session:
-        status = reservations.confirm(session, reservation_id, _part("clock").now())
+    now = _part("clock").now()
+    status = _write(lambda session: reservations.confirm(session, reservation_id, now))
     return {"id": reservation_id, "status": status}
 
 
@@ -225,12 +232,9 @@ def release(reservation_id: str) -> dict[str, str]:
 
     An id that is not known yet is refused from then on.  The answer for one that expired says so.
     """
-
-    def attempt() -> Status:
-        with _writing() as session:
-            return reservations.release(session, reservation_id, _part("clock").now())
-
-    return {"id": reservation_id, "status": reservations.repeat_on_collision(attempt)}
+    now = _part("clock").now()
+    status = _write(lambda session: reservations.release(session, reservation_id, now))
+    return {"id": reservation_id, "status": status}
 
 
 @reservations_bp.post("/<reservation:reservation_id>/restock")
@@ -240,8 +244,8 @@ def release(reservation_id: str) -> dict[str, str]:
 @reservations_bp.alt_response(409, "CONFLICT")
 def restock(reservation_id: str) -> dict[str, str]:
     """Put the goods of a confirmed reservation back on sale."""
-    with _writing() as session:
-        status = reservations.restock(session, reservation_id, _part("clock").now())
+    now = _part("clock").now()
+    status = _write(lambda session: reservations.restock(session, reservation_id, now))
     return {"id": reservation_id, "status": status}
 
 

@@ -30,6 +30,8 @@ def seed_catalogue(database: Database, path: Path) -> None:
     try:
         with database.write() as session:
             session.add_all(_product_of(item) for item in items)
+            session.flush()
+            repository.leave_ids_out(session)
     except IntegrityError:
         # Another process started at the same moment and stored the same ids.
         logger.info("the products were stored by another process")

@@ -4,11 +4,12 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any, Final
 
 from sqlalchemy.orm import Session
 
-from chassis.storage.database import Database
+from chassis.storage.database import Database, repeat_on_collision
 
 from . import repository
 from .clients import CataloguePage, CatalogueSource
@@ -131,24 +132,29 @@ def import_catalogue(
         raise ImportNotConfigured("Set PRODUCTS_SOURCE_URL to import from a catalogue.")
     report = ImportReport()
     for page in source.pages():
-        with database.write() as session:
-            _store_page(session, source, page, report)
+        imported = repeat_on_collision(partial(_store_page, database, source, page))
+        report.imported += imported
+        report.updated += len(page.items) - imported
+        report.skipped += len(page.rejected)
+        report.reasons += page.rejected[: MAX_REASONS - len(report.reasons)]
         progress(page.count, page.total)
     return report
 
 
-def _store_page(
-    session: Session, source: CatalogueSource, page: CataloguePage, report: ImportReport
-) -> None:
+def _store_page(database: Database, source: CatalogueSource, page: CataloguePage) -> int:
+    """Store the products of a page, and return how many of them are new."""
+    with database.write() as session:
+        return _merge(session, source, page)
+
+
+def _merge(session: Session, source: CatalogueSource, page: CataloguePage) -> int:
+    imported = 0
     keys = [source.key_of(item) for item in page.items]
     known = repository.find_imported(session, keys)
     for key, item in zip(keys, page.items, strict=True):
-        if key in known:
-            report.updated += 1
-        else:
+        if key not in known:
             known[key] = Product(source_key=key, stock=item.stock)
             session.add(known[key])
-            report.imported += 1
+            imported += 1
         known[key].assign(item.values)
-    report.skipped += len(page.rejected)
-    report.reasons += page.rejected[: MAX_REASONS - len(report.reasons)]
+    return imported

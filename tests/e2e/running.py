@@ -3,9 +3,12 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
@@ -71,6 +74,31 @@ class Shop:
     def entry(self, service: str) -> dict[str, Any]:
         entry: dict[str, Any] = json.loads((self.data / "run" / f"{service}.json").read_text())
         return entry
+
+    def addresses(self) -> list[str]:
+        """Return where the data is besides the folder."""
+        return [v for name, v in self._environ.items() if name.endswith("_DATABASE_URL")]
+
+    @contextmanager
+    def second(self, service: str, *needs: str) -> Iterator[str]:
+        """Run another copy of a service on the same data and return its address."""
+        serve = f"from services.{service} import create_app; serve(create_app)"
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            process = subprocess.Popen(
+                [sys.executable, "-c", f"from chassis.inbound.serving import serve; {serve}"],
+                cwd=ROOT,
+                env={
+                    **self._environ,
+                    **{f"{name.upper()}_URL": self.url_of(name) for name in needs},
+                    "SHOP_LISTEN_FD": str(listener.fileno()),
+                },
+                pass_fds=[listener.fileno()],
+            )
+            try:
+                yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+            finally:
+                process.terminate()
+                process.wait(15)
 
     def kill(self, service: str) -> int:
         """Kill a service the hard way and return the id of the process that was."""

@@ -112,7 +112,7 @@ def operator_id(line, cookies):
 @pytest.fixture(scope="module")
 def mint(running_shop):
     """Sign as the shop's own auth service does."""
-    database = Database(f"sqlite:///{running_shop.data / 'auth.sqlite3'}")
+    database = Database(running_shop.database_url("auth"))
     ring = KeyRing(database)
     ring.load(None)
     mint = TokenMint()
@@ -148,7 +148,7 @@ def test_method_can_not_be_overridden(line, cookies, operation):
 
 @each(UNSAFE)
 def test_other_sites_are_refused(running_shop, line, cookies, operation):
-    before = dump(running_shop.data)
+    before = dump(running_shop.data, running_shop.addresses)
 
     replies = {
         name: line.call(operation, {**cookies["admin"], **headers})
@@ -161,7 +161,7 @@ def test_other_sites_are_refused(running_shop, line, cookies, operation):
         refused = (403, "cross_site_request")
         assert {name: r.code for name, r in replies.items() if r.code != refused} == {}
         assert not any("Set-Cookie" in reply.headers for reply in replies.values())
-    assert dump(running_shop.data) == before
+    assert dump(running_shop.data, running_shop.addresses) == before
 
 
 @each(UNSAFE)
@@ -176,12 +176,12 @@ def test_bearer_is_no_browser(line, cookies, operation):
 @each(JSON_TAKING)
 def test_what_a_form_can_send_is_no_json(running_shop, line, cookies, operation):
     own = {**cookies["admin"], "Sec-Fetch-Site": "same-origin"}
-    before = dump(running_shop.data)
+    before = dump(running_shop.data, running_shop.addresses)
 
     statuses = {kind: line.call(operation, own, kind=kind).status for kind in FORMS}
 
     assert set(statuses.values()) == {415}
-    assert dump(running_shop.data) == before
+    assert dump(running_shop.data, running_shop.addresses) == before
 
 
 @each(GUARDED)

@@ -185,7 +185,7 @@ def test_cookie_that_needs_no_https_is_not_read_in_production(shop, journey, nam
     ],
 )
 def test_production_refuses_what_everybody_knows(tmp_path, package, changes, named):
-    environ = {**OWN_SETTINGS, "SHOP_DATA_DIR": str(tmp_path), **changes}
+    environ = {**OWN_SETTINGS, "SHOP_DATA_DIR": str(tmp_path), "SHOP_MIGRATE": "auto", **changes}
 
     with pytest.raises(ConfigError, match=named) as refusal:
         import_module(package).create_app(

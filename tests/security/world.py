@@ -4,7 +4,7 @@ import itertools
 import json
 import sqlite3
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +19,7 @@ from chassis.testing import TokenMint, bearer
 from services.orders.models import OutboxEvent
 from services.payments.config import DEVELOPMENT_WEBHOOK_SECRET
 from services.payments.signatures import SIGNATURE_HEADER, sign
+from tests.databases import rows_of
 from tests.security.policy import LINE, MONEY, ORDER, Access, Operation
 from tests.system.whole_shop import WholeShop
 
@@ -62,9 +63,9 @@ def said(answer: TestResponse) -> tuple[int, Any]:
     return answer.status_code, body
 
 
-def dump(folder: Path) -> dict[str, list[str]]:
+def dump(folder: Path, addresses: Iterable[str] = ()) -> dict[str, list[str]]:
     """Return everything that the databases of a shop hold."""
-    contents = {}
+    contents = {address: rows_of(address) for address in addresses}
     for path in sorted(folder.glob("*.sqlite3")):
         with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
             contents[path.stem] = list(connection.iterdump())
@@ -77,6 +78,7 @@ class World:
 
     shop: WholeShop
     folder: Path
+    addresses: tuple[str, ...] = ()
     mint: TokenMint = field(default_factory=TokenMint, repr=False)
     ids: dict[str, str] = field(default_factory=dict)
     callers: dict[str, Mapping[str, str]] = field(default_factory=dict, repr=False)
@@ -195,7 +197,7 @@ class World:
 
     def state(self) -> dict[str, list[str]]:
         """Return everything that the databases hold."""
-        return dump(self.folder)
+        return dump(self.folder, self.addresses)
 
 
 def signature(body: str | bytes) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 from flask import Flask
 
+from chassis.storage.database import Database
 from contracts.topology import PORT_OFFSETS
 from tests.system.wsgi_adapter import WSGIAdapter
 
@@ -56,3 +57,14 @@ def whole_shop(folder: Path, **environ: str) -> Iterator[WholeShop]:
     for name in NEIGHBOURS:
         for chore in apps[name].extensions["background"]:
             chore.stop()
+    _close_databases(apps)
+
+
+def _close_databases(apps: dict[str, Flask]) -> None:
+    provider: Any = apps["payments"].extensions["till"].provider
+    provider._database.close()
+    for app in apps.values():
+        for part in app.extensions.values():
+            database = getattr(part, "database", part)
+            if isinstance(database, Database):
+                database.close()

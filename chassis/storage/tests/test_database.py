@@ -1,15 +1,26 @@
-"""Hold transactions against their promises, on a real SQLite file."""
+"""Hold transactions against their promises, on real databases of both kinds."""
 
+import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
-from sqlalchemy import String, select, text
+from sqlalchemy import String, select, text, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from chassis.errors import Unavailable
-from chassis.storage.database import Database, Timestamp, default_url
+from chassis.storage.database import (
+    Collision,
+    Database,
+    Timestamp,
+    default_url,
+    repeat_on_collision,
+    serialise,
+)
 
 
 class Base(DeclarativeBase):
@@ -25,11 +36,33 @@ class Counter(Base):
 
 
 @pytest.fixture
-def database(tmp_path):
-    database = Database(f"sqlite:///{tmp_path}/deep/er/test.sqlite3")
+def url(databases, tmp_path):
+    with databases.lend("counters", tmp_path / "deep" / "er") as url:
+        yield url
+
+
+@pytest.fixture
+def database(url):
+    database = Database(url)
     database.create_all(Base.metadata)
     yield database
     database.close()
+
+
+@pytest.fixture
+def on_postgresql(postgresql, tmp_path):
+    """Return a database of the kind in which several transactions write at once."""
+    with postgresql.lend("counters", tmp_path) as url:
+        database = Database(url)
+        database.create_all(Base.metadata)
+        with database.write() as session:
+            session.add_all([Counter(name="a", value=0), Counter(name="b", value=0)])
+        yield database
+        database.close()
+
+
+def add_one(session, name):
+    session.execute(update(Counter).where(Counter.name == name).values(value=Counter.value + 1))
 
 
 def test_write_commits_at_its_end(database):
@@ -61,7 +94,7 @@ def test_read_then_write_loses_no_update_to_other_threads(database):
     def increment():
         for _ in range(25):
             with database.write() as session:
-                counter = session.get(Counter, "a")
+                counter = session.get(Counter, "a", with_for_update=True)
                 counter.value += 1
 
     threads = [threading.Thread(target=increment) for _ in range(6)]
@@ -123,3 +156,193 @@ def test_new_file_can_be_opened_by_many_at_once(tmp_path):
             barrier = threading.Barrier(8)
             url = f"sqlite:///{tmp_path}/{number}.sqlite3"
             list(pool.map(open_at_once, [barrier] * 8, [url] * 8))
+
+
+def test_tables_can_be_made_by_many_at_once(url):
+    processes = [Database(url) for _ in range(8)]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda database: database.create_all(Base.metadata), processes))
+
+    for database in processes:
+        database.check()
+        database.close()
+
+
+def test_reader_sees_one_state_while_others_write(database):
+    with database.write() as session:
+        session.add(Counter(name="a", value=1))
+
+    with database.read() as session:
+        before = session.scalar(select(Counter.value))
+        with database.write() as other:
+            add_one(other, "a")
+        after = session.scalar(select(Counter.value))
+
+    assert (before, after) == (1, 1)
+
+
+def test_what_is_serialised_loses_no_update_without_a_row_to_lock(database):
+    def count_up(_):
+        with database.write() as session:
+            serialise(session, "the counter")
+            present = session.scalar(select(Counter.value)) or 0
+            session.merge(Counter(name="a", value=present + 1))
+
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(count_up, range(60)))
+
+    with database.read() as session:
+        assert session.scalar(select(Counter.value)) == 60
+
+
+@pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg"])
+def test_address_may_be_written_as_platforms_do(postgresql, tmp_path, scheme):
+    with postgresql.lend("counters", tmp_path) as url:
+        database = Database(url.replace("postgresql:", f"{scheme}:"))
+        with database.read() as session:
+            zone = session.scalar(text("SHOW timezone"))
+            patience = session.scalar(text("SHOW lock_timeout"))
+        database.close()
+
+    assert (zone, patience) == ("UTC", "5s")
+
+
+def test_settings_of_the_address_come_on_top(postgresql, tmp_path):
+    with postgresql.lend("counters", tmp_path) as url:
+        database = Database(f"{url}&options=-c%20lock_timeout%3D1s%20-c%20search_path%3Delsewhere")
+        with database.read() as session:
+            path = session.scalar(text("SHOW search_path"))
+            patience = session.scalar(text("SHOW lock_timeout"))
+        database.close()
+
+    assert (path, patience) == ("elsewhere", "1s")
+
+
+def test_one_of_two_that_wait_for_each_other_collides_and_succeeds_when_repeated(on_postgresql):
+    both_hold_one, tries = threading.Barrier(2), []
+
+    def add_in_order(first, second):
+        tries.append(first)
+        is_first_try = len(tries) <= 2
+        with on_postgresql.write() as session:
+            add_one(session, first)
+            if is_first_try:
+                both_hold_one.wait(5)
+            add_one(session, second)
+
+    with ThreadPoolExecutor(2) as pool:
+        orders = [("a", "b"), ("b", "a")]
+        list(pool.map(lambda names: repeat_on_collision(lambda: add_in_order(*names)), orders))
+
+    with on_postgresql.read() as session:
+        assert session.scalars(select(Counter.value)).all() == [2, 2]
+    assert len(tries) == 3
+
+
+def test_collision_that_does_not_end_reaches_the_caller():
+    tries = []
+
+    def attempt():
+        tries.append(1)
+        raise Collision
+
+    with pytest.raises(Collision):
+        repeat_on_collision(attempt)
+    assert len(tries) == 3
+
+
+def test_row_that_somebody_else_made_is_found_by_the_repetition():
+    outcomes = iter([IntegrityError("INSERT", {}, ValueError()), "found"])
+
+    def attempt():
+        outcome = next(outcomes)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    assert repeat_on_collision(attempt) == "found"
+
+
+def test_lock_that_is_held_too_long_makes_the_next_one_unavailable(postgresql, tmp_path):
+    with postgresql.lend("counters", tmp_path) as url:
+        patient, hasty = Database(url), Database(f"{url}&options=-c%20lock_timeout%3D50ms")
+        patient.create_all(Base.metadata)
+        with patient.write() as session:
+            session.add(Counter(name="a", value=0))
+
+        with patient.write() as session:
+            add_one(session, "a")
+            with pytest.raises(Unavailable), hasty.write() as late:
+                add_one(late, "a")
+        patient.close()
+        hasty.close()
+
+
+def test_connections_that_the_server_ended_are_replaced_without_a_failure(
+    on_postgresql, postgresql
+):
+    on_postgresql.check()
+
+    postgresql.end_connections(on_postgresql.engine.url.render_as_string())
+
+    on_postgresql.check()
+
+
+def test_connection_that_is_lost_half_way_is_unavailable(on_postgresql, postgresql):
+    def lose_it():
+        with on_postgresql.write() as session:
+            add_one(session, "a")
+            postgresql.end_connections(on_postgresql.engine.url.render_as_string())
+            add_one(session, "b")
+
+    with pytest.raises(Unavailable):
+        lose_it()
+
+
+def test_transaction_that_hangs_loses_its_locks_and_is_unavailable(postgresql, tmp_path):
+    option = "-c%20idle_in_transaction_session_timeout%3D50ms"
+
+    def hang(database):
+        with database.write() as session:
+            add_one(session, "a")
+            with watcher.write() as other:
+                add_one(other, "a")
+            add_one(session, "a")
+
+    with postgresql.lend("counters", tmp_path) as url:
+        hanging, watcher = Database(f"{url}&options={option}"), Database(url)
+        hanging.create_all(Base.metadata)
+        with watcher.write() as session:
+            session.add(Counter(name="a", value=0))
+        with pytest.raises(Unavailable):
+            hang(hanging)
+        hanging.close()
+        watcher.close()
+
+
+def test_no_free_connection_is_unavailable(on_postgresql, monkeypatch):
+    monkeypatch.setattr(on_postgresql.engine.pool, "_timeout", 0.05)
+    with ExitStack() as stack:
+        for _ in range(8):
+            stack.enter_context(on_postgresql.read()).execute(text("SELECT 1"))
+
+        with pytest.raises(Unavailable):
+            on_postgresql.check()
+
+
+def test_server_that_is_not_there_is_unavailable(tmp_path):
+    database = Database(f"postgresql://nobody@/nothing?host={tmp_path}")
+
+    with pytest.raises(Unavailable):
+        database.check()
+
+
+def test_driver_of_postgresql_stays_unloaded_for_sqlite(tmp_path):
+    code = (
+        "import sys; from chassis.storage import database\n"
+        f"database.Database('sqlite:///{tmp_path}/test.sqlite3').check()\n"
+        "late = {'psycopg', 'alembic', 'sqlalchemy.dialects.postgresql'}\n"
+        "sys.exit(bool(late & set(sys.modules)))"
+    )
+
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

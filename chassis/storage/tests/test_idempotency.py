@@ -1,4 +1,4 @@
-"""Hold idempotency keys and their records against their promises, on a real SQLite file."""
+"""Hold idempotency keys and their records against their promises."""
 
 import pytest
 from sqlalchemy.orm import DeclarativeBase
@@ -33,12 +33,13 @@ class Record(IdempotencyColumns, Base):
 
 
 @pytest.fixture
-def session(tmp_path):
-    database = Database(f"sqlite:///{tmp_path}/test.sqlite3")
-    database.create_all(Base.metadata)
-    with database.write() as session:
-        yield session
-    database.close()
+def session(databases, tmp_path):
+    with databases.lend("idempotency", tmp_path) as url:
+        database = Database(url)
+        database.create_all(Base.metadata)
+        with database.write() as session:
+            yield session
+        database.close()
 
 
 @pytest.fixture

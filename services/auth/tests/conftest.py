@@ -16,8 +16,9 @@ CLIENT_SECRET = "the-secret-of-orders"
 class Premises:
     """Open applications on one data folder, one after the other or side by side."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, database_url):
         self.folder = folder
+        self.database_url = database_url
         self.clock = FakeClock()
         self.apps = []
         (folder / "secrets").mkdir()
@@ -26,7 +27,9 @@ class Premises:
     def open(self, **environ):
         settings = {
             "SHOP_DATA_DIR": str(self.folder),
+            "AUTH_DATABASE_URL": self.database_url,
             "AUTH_USERS_FILE": str(USERS_FILE),
+            "SHOP_MIGRATE": "auto",
             **environ,
         }
         self.apps.append(create_app(Config.from_environ(settings), clock=self.clock))
@@ -47,17 +50,20 @@ class Premises:
 
 
 @pytest.fixture
-def premises(tmp_path):
-    premises = Premises(tmp_path)
-    yield premises
-    premises.close()
+def premises(databases, tmp_path):
+    with databases.lend("auth", tmp_path) as url:
+        premises = Premises(tmp_path, url)
+        yield premises
+        premises.close()
 
 
 @pytest.fixture(scope="module")
-def shared_premises(tmp_path_factory):
-    premises = Premises(tmp_path_factory.mktemp("auth"))
-    yield premises
-    premises.close()
+def shared_premises(databases, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("auth")
+    with databases.lend("auth", folder) as url:
+        premises = Premises(folder, url)
+        yield premises
+        premises.close()
 
 
 @pytest.fixture(scope="module")

@@ -12,18 +12,21 @@ from chassis.testing import START, bearer
 from services.auth.keys import KeyRing, thumbprint
 from services.auth.models import Base, StoredKey
 
+from .conftest import Premises
+
 KEY_SET = "/.well-known/jwks.json"
 ALICE = {"username": "alice", "password": "alice"}
 
 
 @pytest.fixture
-def databases(tmp_path):
-    """Return two databases on one file, as two processes have them."""
-    pair = [Database(f"sqlite:///{tmp_path}/auth.sqlite3") for _ in range(2)]
-    pair[0].create_all(Base.metadata)
-    yield pair
-    for database in pair:
-        database.close()
+def pair(databases, tmp_path):
+    """Open one database twice, as two processes have it."""
+    with databases.lend("auth", tmp_path) as url:
+        pair = [Database(url) for _ in range(2)]
+        pair[0].create_all(Base.metadata)
+        yield pair
+        for database in pair:
+            database.close()
 
 
 def add_key(database, generation):
@@ -75,10 +78,10 @@ def test_tokens_outlive_a_restart(premises):
     assert answer.json["username"] == "alice"
 
 
-def test_shops_have_different_keys(databases, tmp_path):
+def test_shops_have_different_keys(pair, tmp_path):
     other = Database(f"sqlite:///{tmp_path}/other.sqlite3")
     other.create_all(Base.metadata)
-    rings = [KeyRing(databases[0]), KeyRing(other)]
+    rings = [KeyRing(pair[0]), KeyRing(other)]
     for ring in rings:
         ring.load(START)
     other.close()
@@ -86,7 +89,7 @@ def test_shops_have_different_keys(databases, tmp_path):
     assert rings[0].signing_key.key_id != rings[1].signing_key.key_id
 
 
-def test_two_processes_that_start_at_once_agree_on_one_key(databases, monkeypatch):
+def test_two_processes_that_start_at_once_agree_on_one_key(pair, monkeypatch):
     both_have_looked = Barrier(2, timeout=10)
     read = KeyRing._read
 
@@ -97,7 +100,7 @@ def test_two_processes_that_start_at_once_agree_on_one_key(databases, monkeypatc
         return keys
 
     monkeypatch.setattr(KeyRing, "_read", read_together)
-    rings = [KeyRing(database) for database in databases]
+    rings = [KeyRing(database) for database in pair]
     with ThreadPoolExecutor() as threads:
         list(threads.map(lambda ring: ring.load(START), rings))
 
@@ -105,11 +108,11 @@ def test_two_processes_that_start_at_once_agree_on_one_key(databases, monkeypatc
     assert len(rings[0].keys()) == 1
 
 
-def test_newest_key_signs_and_all_are_published(databases):
+def test_newest_key_signs_and_all_are_published(pair):
     for generation in (1, 3, 2):
-        add_key(databases[0], generation)
+        add_key(pair[0], generation)
 
-    ring = KeyRing(databases[0])
+    ring = KeyRing(pair[0])
     ring.load(START)
 
     published = [key["kid"] for key in ring.jwks()["keys"]]
@@ -131,9 +134,11 @@ def test_token_of_the_key_before_is_still_good(premises):
     assert client.get("/api/v1/auth/me").status_code == 200
 
 
-def test_only_this_user_can_read_the_file_with_the_key(premises):
+def test_only_this_user_can_read_the_file_with_the_key(tmp_path):
+    premises = Premises(tmp_path, f"sqlite:///{tmp_path}/auth.sqlite3")
     premises.open()
 
     modes = {stat.S_IMODE(path.stat().st_mode) for path in premises.folder.glob("auth.sqlite3*")}
+    premises.close()
 
     assert modes == {0o600}

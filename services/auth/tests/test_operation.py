@@ -1,5 +1,3 @@
-import shutil
-
 import pytest
 
 from chassis.config import ConfigError
@@ -10,12 +8,10 @@ def test_it_is_ready_when_its_database_answers(client):
     assert client.get("/readyz").status_code == 200
 
 
-def test_it_is_alive_but_not_ready_without_its_database(premises):
+def test_it_is_alive_but_not_ready_without_its_database(premises, databases):
     app = premises.open()
     app.extensions["desk"].database.close()
-    for path in premises.folder.glob("auth.sqlite3*"):
-        path.unlink()
-    shutil.copytree(premises.folder / "secrets", premises.folder / "auth.sqlite3")
+    databases.destroy(premises.database_url)
     client = app.test_client()
 
     answer = client.get("/readyz")
@@ -24,13 +20,13 @@ def test_it_is_alive_but_not_ready_without_its_database(premises):
     assert client.get("/healthz").status_code == 200
 
 
-def test_hash_that_the_command_prints_goes_into_the_users_file(premises):
+def test_hash_that_the_command_prints_goes_into_the_users_file(premises, databases):
     runner = premises.open().test_cli_runner()
 
     printed = runner.invoke(args=["hash-password"], input="a-secret\na-secret\n").output
 
     entry = {"username": "olga", "password_hash": printed.splitlines()[-1]}
-    (premises.folder / "auth.sqlite3").unlink()
+    databases.empty(premises.database_url)
     client = premises.open(AUTH_USERS_FILE=premises.write_users(entry)).test_client()
     answer = client.post("/auth", json={"username": "olga", "password": "a-secret"})
     assert answer.status_code == 200

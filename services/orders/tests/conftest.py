@@ -46,9 +46,16 @@ def subscriber():
 
 
 @pytest.fixture
-def app(tmp_path, mint, products, payments, subscriber):
+def database_url(databases, tmp_path):
+    with databases.lend("orders", tmp_path) as url:
+        yield url
+
+
+@pytest.fixture
+def app(tmp_path, database_url, mint, products, payments, subscriber):
     environ = {
         "SHOP_DATA_DIR": str(tmp_path),
+        "ORDERS_DATABASE_URL": database_url,
         "RECONCILE_SECONDS": "3600",
         "RELAY_SECONDS": "3600",
     }

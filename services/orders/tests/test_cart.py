@@ -166,3 +166,20 @@ def test_cart_waits_for_the_order_whose_payment_is_undecided(put, place):
     answer = place(None)
 
     assert (answer.status_code, answer.get_json()["order_id"]) == (409, first["id"])
+
+
+def test_lines_that_are_put_in_and_taken_out_at_once_are_no_error(client, app, alice, products):
+    def call(number):
+        client, path = app.test_client(), f"/api/v1/cart/items/{number % 2 + 1}"
+        if number % 3 == 0:
+            return client.delete(path, headers=alice)
+        if number % 3 == 1:
+            # Showing stores the new prices.
+            products.set_price(1, 1000 + number)
+            return client.get("/api/v1/cart", headers=alice)
+        return client.put(path, json={"quantity": number + 1}, headers=alice)
+
+    with ThreadPoolExecutor(8) as pool:
+        statuses = {answer.status_code for answer in pool.map(call, range(90))}
+
+    assert statuses == {200, 204}

@@ -1,4 +1,4 @@
-"""Hold doing something once against its promises, on a real SQLite file."""
+"""Hold doing something once against its promises."""
 
 import threading
 
@@ -27,8 +27,8 @@ def clock():
 
 
 @pytest.fixture
-def database(tmp_path):
-    database = Database(f"sqlite:///{tmp_path}/test.sqlite3")
+def database(database_url):
+    database = Database(database_url)
     database.create_all(Base.metadata)
     yield database
     database.close()

@@ -35,8 +35,20 @@ def waits():
 
 
 @pytest.fixture
-def stand_in(tmp_path, clock, waits):
-    database = Database(f"sqlite:///{tmp_path}/provider.sqlite3", durable=True)
+def database_url(databases, tmp_path):
+    with databases.lend("payments", tmp_path) as url:
+        yield url
+
+
+@pytest.fixture
+def provider_database_url(databases, tmp_path):
+    with databases.lend("provider", tmp_path) as url:
+        yield url
+
+
+@pytest.fixture
+def stand_in(provider_database_url, clock, waits):
+    database = Database(provider_database_url, durable=True)
     yield StandInProvider(database, clock, timeout_seconds=TIMEOUT_SECONDS, wait=waits.append)
     database.close()
 
@@ -53,15 +65,10 @@ def provider(stand_in):
 
 
 @pytest.fixture
-def config_url(app):
-    """Return the address of the application's database."""
-    return app.config["SERVICE_CONFIG"].database_url
-
-
-@pytest.fixture
-def app(tmp_path, mint, clock, provider):
+def app(tmp_path, database_url, mint, clock, provider):
     environ = {
         "SHOP_DATA_DIR": str(tmp_path),
+        "PAYMENTS_DATABASE_URL": database_url,
         "IDEMPOTENCY_SECONDS": "60",
         "RECONCILE_SECONDS": str(SETTLE_SECONDS),
     }

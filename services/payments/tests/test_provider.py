@@ -4,7 +4,6 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from sqlalchemy import text
 
 from contracts.money import Money
 from services.payments.domain import Kind
@@ -22,8 +21,8 @@ from .fakes import an_instruction, as_provider
 
 
 @pytest.fixture(params=["stand_in", "fake"])
-def provider(request):
-    return as_provider(request.getfixturevalue(request.param))
+def provider(request, stand_in, fake):
+    return as_provider({"stand_in": stand_in, "fake": fake}[request.param])
 
 
 @pytest.fixture
@@ -196,9 +195,11 @@ def test_hanging_cards_never_hold_more_than_half_of_the_threads(stand_in):
     assert not waiting.acquire(blocking=False)
 
 
-def test_outcome_is_unknown_when_the_record_cannot_be_reached(stand_in):
-    with stand_in._database.write() as session:
-        session.execute(text("DROP TABLE operations"))
+def test_outcome_is_unknown_when_the_record_cannot_be_reached(
+    stand_in, databases, provider_database_url
+):
+    stand_in._database.close()
+    databases.destroy(provider_database_url)
 
     with pytest.raises(ProviderSilent):
         stand_in.authorise(an_instruction(), "tok_ok")
@@ -221,3 +222,22 @@ def test_card_that_duplicates_its_webhook_reports_the_authorisation(stand_in):
     held = stand_in.authorise(an_instruction(), "tok_duplicate_webhook")
 
     assert reported == [held] == list(stand_in.operations("ord_1"))
+
+
+def test_hold_and_void_at_once_end_in_one_order_or_the_other(stand_in):
+    def call(number):
+        payment_id = f"pay_{number // 2}"
+        try:
+            if number % 2:
+                return stand_in.void(an_instruction(f"{payment_id}:void", payment_id=payment_id))
+            wanted = an_instruction(f"{payment_id}:authorise", payment_id=payment_id)
+            return stand_in.authorise(wanted, "tok_ok")
+        except OperationRefused:
+            return None
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(call, range(60)))
+
+    for number in range(30):
+        kinds = [o.kind for o in stand_in.operations("ord_1") if o.payment_id == f"pay_{number}"]
+        assert kinds in ([Kind.VOID], [Kind.AUTHORISE, Kind.VOID])

@@ -239,3 +239,13 @@ def test_unacceptable_refund_is_refused(orders, fake, captured, body):
 
     assert (answer.status_code, answer.json["code"]) == (422, "invalid")
     assert refunded_by(fake) == []
+
+
+def test_refund_of_the_rest_with_one_key_from_many_threads_is_never_too_much(orders, fake):
+    for number in range(5):
+        payment_id = orders.captured(f"ord_rest_{number}")
+
+        def ask(_, payment_id=payment_id, number=number):
+            return orders.refund(payment_id, key=f"rest-{number}")
+
+        assert {answer.status_code for answer in at_once(8, ask)} == {200}

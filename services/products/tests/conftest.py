@@ -58,12 +58,19 @@ def mint():
 
 
 @pytest.fixture(scope="module")
-def config(tmp_path_factory, items):
+def database_url(databases, tmp_path_factory):
+    with databases.lend("products", tmp_path_factory.mktemp("database")) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def config(database_url, tmp_path_factory, items):
     folder = tmp_path_factory.mktemp("shop")
     catalogue = folder / "catalogue.json"
     catalogue.write_text(json.dumps({"products": items, "total": len(items)}))
     environ = {
         "SHOP_DATA_DIR": str(folder / "var"),
+        "PRODUCTS_DATABASE_URL": database_url,
         "PRODUCTS_CATALOGUE": str(catalogue),
         "RESERVATION_SECONDS": str(LIFE_SECONDS),
     }
@@ -137,8 +144,9 @@ def stock_of(client):
 
 
 @pytest.fixture(scope="module")
-def empty_database(tmp_path_factory):
-    database = Database(f"sqlite:///{tmp_path_factory.mktemp('products')}/products.sqlite3")
-    database.create_all(Base.metadata)
-    yield database
-    database.close()
+def empty_database(databases, tmp_path_factory):
+    with databases.lend("products", tmp_path_factory.mktemp("products")) as url:
+        database = Database(url)
+        database.create_all(Base.metadata)
+        yield database
+        database.close()

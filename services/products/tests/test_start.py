@@ -11,16 +11,18 @@ from services.products.clients import Clients, HTTPCatalogueSource, connect
 from services.products.config import BUNDLED_CATALOGUE, Config
 from services.products.seed import read_catalogue_file
 
-from .conftest import an_item
+from .conftest import a_product, an_item
 
 
 @pytest.fixture
-def start(tmp_path, mint):
-    """Start the service in a folder of its own, with a catalogue or the bundled one."""
+def start(tmp_path, databases, mint):
+    """Start the service on a database of its own, with a catalogue or the bundled one."""
     apps = []
+    lending = databases.lend("products", tmp_path)
+    url = lending.__enter__()
 
     def start(catalogue=None):
-        environ = {"SHOP_DATA_DIR": str(tmp_path / "var")}
+        environ = {"SHOP_DATA_DIR": str(tmp_path / "var"), "PRODUCTS_DATABASE_URL": url}
         if catalogue:
             environ["PRODUCTS_CATALOGUE"] = str(catalogue)
         apps.append(create_app(Config.from_environ(environ), clients=Clients(mint, None)))
@@ -31,6 +33,7 @@ def start(tmp_path, mint):
         for chore in app.extensions["background"]:
             chore.stop()
         app.extensions["database"].close()
+    lending.__exit__(None, None, None)
 
 
 @pytest.fixture
@@ -125,3 +128,11 @@ def test_service_imports_from_the_source_that_is_set():
 
 def test_service_is_ready_with_its_database(client):
     assert client.get("/readyz").status_code == 200
+
+
+def test_new_product_gets_an_id_above_those_of_the_first_catalogue(start, catalogue_of, operator):
+    client = start(catalogue_of(an_item(1), an_item(7)))
+
+    made = client.post("/api/v1/products", json=a_product(), headers=operator)
+
+    assert (made.status_code, made.get_json()["id"]) == (201, 8)

@@ -1,20 +1,23 @@
 """Show that no unit is sold twice or lost, whatever happens at once or after one another."""
 
-import tempfile
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
 from chassis.errors import ServiceError
-from chassis.storage.database import Database
 from chassis.testing import FakeClock
 from contracts.money import Money
 from services.products import reservations, service
@@ -84,24 +87,20 @@ wishes = st.dictionaries(st.integers(1, 3), st.integers(1, 6), min_size=1)
 class Shelf(RuleBasedStateMachine):
     """Reserve, confirm, release, restock and wait in any order, and keep books beside it."""
 
-    def __init__(self):
+    def __init__(self, database):
         super().__init__()
-        self.folder = tempfile.TemporaryDirectory()
-        self.database = Database(f"sqlite:///{Path(self.folder.name) / 'products.sqlite3'}")
-        self.database.create_all(Base.metadata)
+        self.database = database
         self.clock = FakeClock()
         self.owned = {1: 10, 2: 5, 3: 0}
         self.books = {}
         with self.database.write() as session:
+            for table in reversed(Base.metadata.sorted_tables):
+                session.execute(table.delete())
             for product_id, stock in self.owned.items():
                 product = Product(id=product_id, stock=stock)
                 texts = dict.fromkeys(("title", "brand", "category", "description"), "x")
                 product.assign({**texts, "price": Money(100), "tags": []})
                 session.add(product)
-
-    def teardown(self):
-        self.database.close()
-        self.folder.cleanup()
 
     def status(self, name):
         """Return the state that the books give a reservation now."""
@@ -213,5 +212,45 @@ class Shelf(RuleBasedStateMachine):
         assert stock == self.owned
 
 
-TestShelf = Shelf.TestCase
-TestShelf.settings = settings(max_examples=30, stateful_step_count=20, deadline=None)
+def test_shelf_keeps_its_books_in_any_order_of_events(empty_database):
+    run_state_machine_as_test(
+        lambda: Shelf(empty_database),
+        settings=settings(max_examples=30, stateful_step_count=20, deadline=None),
+    )
+
+
+def test_last_unit_that_one_order_asks_for_many_times_at_once_stays_its_own(
+    make_app, orders, operator, stock_of
+):
+    processes = [make_app().test_client(), make_app().test_client()]
+    for number in range(5):
+        path = "/api/v1/products/1/stock"
+        assert processes[0].put(path, json={"stock": 1}, headers=operator).status_code == 200
+        body = {"reservation_id": f"last-{number}", "items": [{"product_id": 1, "quantity": 1}]}
+
+        def buy(copy, body=body):
+            return processes[copy % 2].post("/internal/reservations", json=body, headers=orders)
+
+        with ThreadPoolExecutor(8) as pool:
+            statuses = [answer.status_code for answer in pool.map(buy, range(8))]
+
+        assert sorted(statuses) == [200] * 7 + [201]
+        assert stock_of(1) == 0
+
+
+def test_release_that_comes_with_its_reservation_leaves_nothing_held(make_app, orders, stock_of):
+    processes = [make_app().test_client(), make_app().test_client()]
+    before = stock_of(1)
+
+    def call(number):
+        client, name = processes[number % 2], f"both-{number // 2}"
+        if number % 2:
+            return client.post(f"/internal/reservations/{name}/release", headers=orders)
+        body = {"reservation_id": name, "items": [{"product_id": 1, "quantity": 1}]}
+        return client.post("/internal/reservations", json=body, headers=orders)
+
+    with ThreadPoolExecutor(8) as pool:
+        statuses = {answer.status_code for answer in pool.map(call, range(40))}
+
+    assert statuses <= {200, 201, 409}
+    assert stock_of(1) == before

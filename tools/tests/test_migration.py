@@ -1,0 +1,40 @@
+import pytest
+
+from chassis.storage.database import Database
+from chassis.storage.schema import migrate
+from tools import migration
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return tmp_path
+
+
+def test_first_revision_makes_the_tables_and_the_next_one_finds_nothing_left(folder):
+    first = migration.write_revision("orders", "Make the first tables", folder)
+    second = migration.write_revision("orders", "Change nothing.", folder)
+
+    assert (first.name, second.name) == ("0001_make_the_first_tables.py", "0002_change_nothing.py")
+    assert '"order_items"' in first.read_text().replace("'", '"')
+    assert 'revision = "orders_0002"\ndown_revision = "orders_0001"' in second.read_text()
+    assert second.read_text().count("    pass") == 2
+
+
+def test_what_is_written_runs(folder, tmp_path):
+    migration.write_revision("payments", "Make the first tables", folder)
+    database = Database(f"sqlite:///{tmp_path}/test.sqlite3")
+
+    with database.change_schema() as connection:
+        migrate(connection, folder, "payments_0001")
+        names = connection.dialect.get_table_names(connection)
+        migrate(connection, folder, "base", "downgrade")
+    database.close()
+
+    assert "ledger_entries" in names
+
+
+def test_types_of_our_own_are_written_as_what_they_are_in_the_database(folder):
+    written = migration.write_revision("auth", "Make the first tables", folder).read_text()
+
+    assert "sa.DateTime(timezone=True)" in written
+    assert "chassis" not in written
