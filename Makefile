@@ -18,7 +18,7 @@ run: ## Run the whole shop; settings may follow, as in `make run PORT=9000`
 
 test: ## Run every test; `make test ARGS="services/orders -k cancel"` runs some
 	$(for-working)
-	@exec $(python) -m pytest $(ARGS)
+	@exec $(python) -m pytest --numprocesses 2 --dist loadfile $(ARGS)
 
 check: lint ## Check style, types, imports and pins, without changing anything
 	@$(python) -m ruff format --check --quiet .
