@@ -7,11 +7,12 @@ from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import LiteralString, Protocol, Self
+from typing import Any, LiteralString, Protocol, Self
 
 import psycopg
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
+from sqlalchemy import Engine, event
 
 with warnings.catch_warnings():
     # It says so when there is no XDG_RUNTIME_DIR, and takes the folder for temporary files.
@@ -176,3 +177,34 @@ class Server:
         name = sql.Identifier(str(conninfo_to_dict(address)["dbname"]))
         with psycopg.connect(self._server.get_uri(), autocommit=True) as connection:
             connection.execute(sql.SQL(command).format(name))
+
+
+class Statements:
+    """Note what an engine is asked while the context lasts, and how it would find the answers."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self.seen: list[tuple[str, Any]] = []
+
+    def __enter__(self) -> Self:
+        event.listen(self._engine, "before_cursor_execute", self._note)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        event.remove(self._engine, "before_cursor_execute", self._note)
+
+    def _note(
+        self, _connection: object, _cursor: object, sql: str, values: Any, *_: object
+    ) -> None:
+        self.seen.append((sql, values))
+
+    def plans(self) -> list[str]:
+        """Return the plan of each query; PostgreSQL would read a table of few rows as a whole."""
+        command = "EXPLAIN QUERY PLAN"
+        with self._engine.connect() as connection:
+            if connection.dialect.name == "postgresql":
+                connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
+                command = "EXPLAIN"
+            queries = [each for each in self.seen if each[0].startswith("SELECT")]
+            found = [connection.exec_driver_sql(f"{command} {q}", v) for q, v in queries]
+            return ["\n".join(str(row[-1]) for row in plan) for plan in found]

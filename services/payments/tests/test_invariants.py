@@ -246,9 +246,9 @@ TestPayments.settings = settings(
 
 
 @pytest.fixture
-def tills(app, till, stand_in, clock, config_url):
+def tills(app, till, stand_in, clock, database_url):
     """Return tills as four processes have them, with a connection pool each."""
-    databases = [Database(config_url, durable=True) for _ in range(4)]
+    databases = [Database(database_url, durable=True) for _ in range(4)]
     yield [service.Till(database, stand_in, clock, 60, SETTLE_SECONDS) for database in databases]
     for database in databases:
         database.close()

@@ -5,7 +5,7 @@ import threading
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import event, select
+from sqlalchemy import select
 
 from chassis.storage.database import Database
 from chassis.testing import FakeClock
@@ -15,6 +15,7 @@ from services.payments.config import Config
 from services.payments.domain import Kind
 from services.payments.errors import ProviderSilent
 from services.payments.models import Payment, Refund
+from tests.databases import Statements
 
 from .conftest import SETTLE_SECONDS
 from .fakes import at_once, money
@@ -226,12 +227,12 @@ def test_turn_has_a_limit_and_takes_the_longest_due_first(
     assert statuses == ["authorised", "authorised", "pending"]
 
 
-def test_processes_share_the_work(orders, fake, till, clock, config_url):
+def test_processes_share_the_work(orders, fake, till, clock, database_url):
     """Several tills stand for several processes: each has a connection pool of its own."""
     for number in range(10):
         payment_id = orders.captured(f"ord_{number}")
         losing(fake, Kind.REFUND, lambda payment_id=payment_id: orders.refund(payment_id, 3000))
-    databases = [Database(config_url, durable=True) for _ in range(4)]
+    databases = [Database(database_url, durable=True) for _ in range(4)]
     tills = [service.Till(database, fake, clock, 60, SETTLE_SECONDS) for database in databases]
     asked, refund = [], fake.refund
     fake.refund = lambda instruction: asked.append(instruction) or refund(instruction)
@@ -264,24 +265,13 @@ def test_chore_and_repetition_at_once_book_a_refund_once(orders, fake, till, clo
     assert kinds(fake).count(Kind.REFUND) == 1
 
 
-def test_due_items_are_found_by_their_indexes(till, clock):
-    statements = []
-    listen = (till.database.engine, "before_cursor_execute", lambda *a: statements.append(a[2:4]))
-    event.listen(*listen)
-    settling.settle(till)
-    event.remove(*listen)
+def test_due_items_are_found_by_their_indexes(till):
+    with Statements(till.database.engine) as statements:
+        settling.settle(till)
 
-    with till.database.engine.connect() as connection:
-        plans = [
-            connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", values).fetchall()
-            for sql, values in statements
-            if sql.startswith("SELECT")
-        ]
-    details = [row[-1] for plan in plans for row in plan]
-    assert details == [
-        "SEARCH payments USING INDEX ix_payments_unsettled (settle_at<?)",
-        "SEARCH refunds USING INDEX ix_refunds_unfinished (settle_at<?)",
-    ]
+    payments, refunds = statements.plans()
+    assert "ix_payments_unsettled" in payments
+    assert "ix_refunds_unfinished" in refunds
 
 
 def test_booking_a_refund_by_hand_twice_changes_nothing(orders, fake, till):
@@ -296,12 +286,13 @@ def test_booking_a_refund_by_hand_twice_changes_nothing(orders, fake, till):
     assert service.find_payment(till, payment_id).refunded_minor == 3000
 
 
-def test_service_settles_without_being_asked(app, orders, fake, mint, tmp_path, shown):
+def test_service_settles_without_being_asked(orders, fake, mint, tmp_path, shown, database_url):
     payment_id = losing(fake, Kind.AUTHORISE, orders.authorise).json["id"]
     found, find = threading.Event(), fake.find_operation
     # The second look is at the void, after the authorisation was noted.
     fake.find_operation = lambda key: found.set() if key.endswith("void") else find(key)
-    config = Config.from_environ({"SHOP_DATA_DIR": str(tmp_path), "RECONCILE_SECONDS": "0.02"})
+    environ = {"PAYMENTS_DATABASE_URL": database_url, "RECONCILE_SECONDS": "0.02"}
+    config = Config.from_environ({"SHOP_DATA_DIR": str(tmp_path), **environ})
 
     # Its clock goes on, so that the payment comes of age.
     later = FakeClock(datetime.now(UTC) + timedelta(minutes=1))
