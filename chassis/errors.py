@@ -149,6 +149,13 @@ class BadUpstream(ServiceError):
     title = "A service behind this one gave an unusable answer"
 
 
+class EventRefused(Invalid):
+    """Report that nobody will ever take this event as it is."""
+
+    code = "event_refused"
+    title = "The event was refused"
+
+
 class Unavailable(ServiceError):
     """Report that the work can't be done now, and when to try again."""
 

@@ -19,8 +19,8 @@ from alembic.autogenerate import produce_migrations, render_python_code
 from alembic.migration import MigrationContext
 from sqlalchemy import MetaData
 
-from chassis.storage.database import Database, Timestamp
-from chassis.storage.schema import migrate
+from storage.database import Database, Timestamp
+from storage.schema import migrate
 
 ROOT: Final = Path(__file__).parent.parent
 TEMPLATE: Final = '''\

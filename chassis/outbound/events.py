@@ -1,12 +1,11 @@
-"""Take events to a subscriber over HTTP, for the relay of :mod:`chassis.storage.outbox`."""
+"""Take events to a subscriber over HTTP, for the relay of :mod:`storage.outbox`."""
 
 from collections.abc import Mapping
 from typing import Any
 
-from chassis.errors import BadUpstream, Unavailable
+from chassis.errors import BadUpstream, EventRefused, Unavailable
 from chassis.outbound.breaker import BreakerPolicy
 from chassis.outbound.client import ServiceClient
-from chassis.storage.outbox import EventRefused
 
 PATH = "/internal/events"
 # A relay tries a subscriber that is back within seconds, and so does no harm: it is one caller.

@@ -5,8 +5,8 @@ from flask import Flask
 from chassis.clock import Clock, SystemClock
 from chassis.inbound.api import Api
 from chassis.inbound.app import AUDIENCE, create_flask
-from chassis.storage.database import Database
-from chassis.storage.schema import Schema
+from storage.database import Database
+from storage.schema import Schema
 
 from . import cli, routes
 from .config import Config

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from chassis.config import Environ, Secret, ServiceConfig, setting
 from chassis.inbound.tokens import MAX_LIFE_SECONDS
-from chassis.storage.database import default_url
+from storage.database import default_url
 
 USERS_FILE = Path("users.json")
 NO_USERS_FILE = "none"

@@ -16,7 +16,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
 from chassis.inbound.keyset import Keys
-from chassis.storage.database import Database
+from storage.database import Database
 
 from .models import StoredKey
 

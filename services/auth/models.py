@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import JSON, LargeBinary, String
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from chassis.storage.database import Timestamp
+from storage.database import Timestamp
 
 from .domain import MAX_EMAIL_LENGTH, MAX_USERNAME_LENGTH
 

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
 from chassis.config import ConfigError
-from chassis.storage.database import Database
+from storage.database import Database
 
 from .config import Config
 from .domain import folded

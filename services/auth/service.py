@@ -9,7 +9,7 @@ from pathlib import Path
 from sqlalchemy import select, update
 
 from chassis.errors import Unauthenticated, Unavailable
-from chassis.storage.database import Database
+from storage.database import Database
 
 from .domain import CLIENT_SCOPES, folded
 from .errors import InvalidClient, InvalidCredentials

@@ -6,8 +6,8 @@ from typing import Any
 from chassis import tracing
 from chassis.errors import ServiceError
 from chassis.inbound.problems import MEDIA_TYPE, problem_document
-from chassis.storage.idempotency import StoredAnswer
 from contracts.money import Money
+from storage.idempotency import StoredAnswer
 
 from .domain import Status
 from .errors import reason_of

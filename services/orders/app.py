@@ -6,9 +6,9 @@ from chassis.background import Background
 from chassis.clock import Clock, SystemClock
 from chassis.inbound.api import Api
 from chassis.inbound.app import create_flask
-from chassis.storage.database import Database
-from chassis.storage.outbox import Relay
-from chassis.storage.schema import Schema
+from storage.database import Database
+from storage.outbox import Relay
+from storage.schema import Schema
 
 from . import reconciler, routes
 from .clients import Clients, connect

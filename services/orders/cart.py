@@ -11,8 +11,8 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from chassis.errors import ServiceError
-from chassis.storage.database import Database
 from contracts.money import CURRENCIES, Money
+from storage.database import Database
 
 from . import repository
 from .clients import Offer, Products

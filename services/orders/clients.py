@@ -20,8 +20,8 @@ from chassis.outbound import events
 from chassis.outbound.breaker import BreakerPolicy, CircuitBreakerGuard
 from chassis.outbound.client import Answer, ServiceClient
 from chassis.outbound.service_tokens import service_tokens
-from chassis.storage.outbox import Transport
 from contracts.money import Money
+from storage.outbox import Transport
 
 from .config import Config
 from .domain import Line, PricedLine

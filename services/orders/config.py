@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from chassis.config import Secret, ServiceConfig, positive, seconds, setting
-from chassis.storage.database import default_url as default_database_url
 from contracts.topology import default_url
+from storage.database import default_url as default_database_url
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from chassis.errors import Conflict
-from chassis.storage import idempotency
-from chassis.storage.idempotency import StoredAnswer
 from contracts.money import Money
+from storage import idempotency
+from storage.idempotency import StoredAnswer
 
 from . import repository
 from .answers import JSON_TYPE, money_of, order_document, refusal_answer

@@ -5,9 +5,9 @@ from datetime import datetime
 
 from chassis.clock import Clock
 from chassis.errors import ServiceError
-from chassis.storage import idempotency
-from chassis.storage.database import Database, repeat_on_collision
-from chassis.storage.idempotency import InProgress, Request, StoredAnswer
+from storage import idempotency
+from storage.database import Database, repeat_on_collision
+from storage.idempotency import InProgress, Request, StoredAnswer
 
 from .models import IdempotencyRecord
 

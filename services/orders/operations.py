@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from chassis.errors import NotFound
-from chassis.storage import outbox
+from storage import outbox
 
 from . import repository
 from .models import OutboxEvent

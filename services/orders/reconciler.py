@@ -7,7 +7,7 @@ same one.
 import logging
 
 from chassis.errors import ServiceError
-from chassis.storage import idempotency
+from storage import idempotency
 
 from . import repository
 from .domain import Status

@@ -10,8 +10,8 @@ from typing import Any
 from sqlalchemy import delete, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
-from chassis.storage import idempotency
-from chassis.storage.database import serialise
+from storage import idempotency
+from storage.database import serialise
 
 from .answers import answer_for
 from .domain import EDGES, UNFINISHED, Line, Status

@@ -13,8 +13,8 @@ from chassis.inbound.identity import (
     requires_user,
 )
 from chassis.inbound.pagination import PageArguments, decode_cursor, encode_cursor, page_schema
-from chassis.storage.idempotency import HEADER, StoredAnswer, read_key
 from contracts.money import Money
+from storage.idempotency import HEADER, StoredAnswer, read_key
 
 from . import cart, fulfilment, operations, service
 from .answers import order_document

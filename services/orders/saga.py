@@ -22,8 +22,8 @@ from sqlalchemy.orm import Session
 from chassis import crash
 from chassis.clock import Clock
 from chassis.errors import Conflict, Declined, Invalid, NotAsked, ServiceError
-from chassis.storage.database import Database
 from contracts.money import Money, MoneyError
+from storage.database import Database
 
 from . import repository
 from .clients import Clients

@@ -10,9 +10,9 @@ from sqlalchemy.orm import Session
 from chassis import crash
 from chassis.clock import Clock
 from chassis.errors import Invalid, ServiceError
-from chassis.storage import idempotency
-from chassis.storage.database import Database, repeat_on_collision
-from chassis.storage.idempotency import InProgress, StoredAnswer
+from storage import idempotency
+from storage.database import Database, repeat_on_collision
+from storage.idempotency import InProgress, StoredAnswer
 
 from . import cart, repository
 from .answers import answer_for

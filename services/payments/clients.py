@@ -9,7 +9,7 @@ from chassis.clock import Clock, SystemClock
 from chassis.inbound.keyset import KeySet, RemoteKeySet
 from chassis.outbound.breaker import CircuitBreakerGuard
 from chassis.outbound.client import ServiceClient
-from chassis.storage.database import Database
+from storage.database import Database
 
 from .config import Config
 from .provider import PaymentProvider

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from chassis.config import Environ, Secret, ServiceConfig, positive, setting
-from chassis.storage.database import default_url as default_database_url
 from contracts.topology import default_url
+from storage.database import default_url as default_database_url
 
 DEVELOPMENT_WEBHOOK_SECRET: Final = "development-only-webhook-signing-secret"  # noqa: S105 - refused in production.
 MIN_SECRET_LENGTH: Final = 32  # characters; 256 bits when every one is random.

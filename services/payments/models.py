@@ -5,9 +5,9 @@ from datetime import datetime
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from chassis.storage.database import Timestamp
-from chassis.storage.idempotency import IdempotencyColumns
 from contracts.money import Money
+from storage.database import Timestamp
+from storage.idempotency import IdempotencyColumns
 
 
 class Base(DeclarativeBase):

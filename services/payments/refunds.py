@@ -16,10 +16,10 @@ from sqlalchemy.orm import Session
 
 from chassis import crash
 from chassis.errors import Invalid
-from chassis.storage import idempotency
-from chassis.storage.database import repeat_on_collision
-from chassis.storage.idempotency import StoredAnswer
 from contracts.money import Money
+from storage import idempotency
+from storage.database import repeat_on_collision
+from storage.idempotency import StoredAnswer
 
 from . import ledger, repository
 from .domain import Kind

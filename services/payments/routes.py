@@ -16,7 +16,7 @@ from chassis.inbound.identity import (
     requires_scope,
     requires_user,
 )
-from chassis.storage.idempotency import HEADER, StoredAnswer, read_key
+from storage.idempotency import HEADER, StoredAnswer, read_key
 
 from . import operations, refunds, service, signatures, webhooks
 from .domain import Status

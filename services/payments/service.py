@@ -14,8 +14,8 @@ from typing import Any
 from chassis import crash
 from chassis.clock import Clock
 from chassis.inbound.tokens import Principal
-from chassis.storage.database import Database, repeat_on_collision
 from contracts.money import Money
+from storage.database import Database, repeat_on_collision
 
 from . import ledger, repository
 from .domain import EDGES, UNSETTLED, Kind, Status, new_payment_id

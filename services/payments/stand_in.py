@@ -30,8 +30,8 @@ from sqlalchemy.orm import Session
 
 from chassis.clock import Clock
 from chassis.errors import Unavailable
-from chassis.storage.database import Database, Timestamp, serialise
 from contracts.money import Money
+from storage.database import Database, Timestamp, serialise
 
 from .domain import Kind
 from .errors import (

@@ -6,8 +6,8 @@ from chassis.background import Background
 from chassis.clock import Clock, SystemClock
 from chassis.inbound.api import Api
 from chassis.inbound.app import create_flask
-from chassis.storage.database import Database
-from chassis.storage.schema import Schema
+from storage.database import Database
+from storage.schema import Schema
 
 from . import cli, routes
 from .clients import Clients, connect

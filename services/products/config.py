@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from chassis.config import Secret, ServiceConfig, positive, setting
-from chassis.storage.database import default_url as default_database_url
 from contracts.topology import default_url
+from storage.database import default_url as default_database_url
 
 BUNDLED_CATALOGUE = Path(__file__).with_name("catalogue.json")
 

@@ -7,8 +7,8 @@ from typing import Any, Final
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, Text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from chassis.storage.database import Timestamp
 from contracts.money import Money
+from storage.database import Timestamp
 
 from .domain import folded
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from chassis.storage.database import Database
+from storage.database import Database
 
 from . import repository
 from .clients import Clients

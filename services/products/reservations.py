@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
-from chassis.storage.database import Collision, Database
+from storage.database import Collision, Database
 
 from . import repository
 from .domain import (

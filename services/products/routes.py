@@ -12,7 +12,7 @@ from chassis.inbound.api import Blueprint
 from chassis.inbound.app import settings_of
 from chassis.inbound.identity import requires_role, requires_scope, requires_user
 from chassis.inbound.pagination import MAX_LIMIT, page_schema
-from chassis.storage.database import repeat_on_collision
+from storage.database import repeat_on_collision
 
 from . import operations, reservations, service
 from .domain import ProductQuery, Reservation

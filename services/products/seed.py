@@ -8,7 +8,7 @@ from sqlalchemy.exc import IntegrityError
 
 from chassis.config import ConfigError
 from chassis.errors import BadUpstream
-from chassis.storage.database import Database
+from storage.database import Database
 
 from . import repository
 from .clients import CatalogueItem, read_page

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from sqlalchemy.orm import Session
 
-from chassis.storage.database import Database, repeat_on_collision
+from storage.database import Database, repeat_on_collision
 
 from . import repository
 from .clients import CataloguePage, CatalogueSource

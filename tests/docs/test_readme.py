@@ -105,12 +105,13 @@ def test_table_of_services_lists_every_folder_with_its_readme():
     assert {f"services/{path.name}" for path in services} <= folders
 
 
-def test_every_module_of_the_chassis_has_its_line():
+@pytest.mark.parametrize("package", ["chassis", "storage"])
+def test_every_module_that_services_share_has_its_line(package):
     modules = {
         path.stem
-        for path in (ROOT / "chassis").rglob("*.py")
+        for path in (ROOT / package).rglob("*.py")
         if "tests" not in path.parts and path.stem != "__init__"
     }
-    table = rows(text_of("chassis/README.md"), "module", "what it does")
+    table = rows(text_of(f"{package}/README.md"), "module", "what it does")
 
     assert {cell.strip("`") for cell, _ in table} == modules

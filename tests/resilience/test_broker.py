@@ -14,9 +14,9 @@ from chassis.errors import Unavailable
 from chassis.outbound import events
 from chassis.outbound.breaker import CircuitBreakerGuard
 from chassis.outbound.celery_events import CeleryTransport
-from chassis.storage import outbox
-from chassis.storage.database import Database
-from chassis.storage.outbox import OutboxColumns, Relay
+from storage import outbox
+from storage.database import Database
+from storage.outbox import OutboxColumns, Relay
 from tests.resilience import worker
 from tests.waiting import wait_until
 

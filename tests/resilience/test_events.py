@@ -13,10 +13,10 @@ from sqlalchemy.orm import DeclarativeBase
 from chassis.outbound import events
 from chassis.outbound.client import ServiceClient
 from chassis.outbound.events import HTTPTransport
-from chassis.storage import outbox
-from chassis.storage.database import Database
-from chassis.storage.outbox import OutboxColumns, Relay
 from chassis.testing import FakeClock
+from storage import outbox
+from storage.database import Database
+from storage.outbox import OutboxColumns, Relay
 from tests.e2e.running import ROOT
 from tests.e2e.shopper import Shopper
 from tests.resilience.subscriber import Subscriber

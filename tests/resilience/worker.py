@@ -11,9 +11,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from chassis.outbound.celery_events import TASK
-from chassis.storage import inbox
-from chassis.storage.database import Database
-from chassis.storage.inbox import InboxColumns
+from storage import inbox
+from storage.database import Database
+from storage.inbox import InboxColumns
 
 QUEUE = "notifications"
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from chassis.storage.database import Database
 from chassis.testing import TokenMint, bearer
 from services.auth.keys import KeyRing
 from services.payments.signatures import SIGNATURE_HEADER
+from storage.database import Database
 from tests.e2e.shopper import Shopper
 from tests.security.bad_tokens import bad_tokens, good_token
 from tests.security.hostile import FORMS, claims_to_be, cross_site

@@ -14,11 +14,11 @@ from flask.testing import FlaskClient
 from sqlalchemy import update
 from werkzeug.test import TestResponse
 
-from chassis.storage import outbox
 from chassis.testing import TokenMint, bearer
 from services.orders.models import OutboxEvent
 from services.payments.config import DEVELOPMENT_WEBHOOK_SECRET
 from services.payments.signatures import SIGNATURE_HEADER, sign
+from storage import outbox
 from tests.databases import rows_of
 from tests.security.policy import LINE, MONEY, ORDER, Access, Operation
 from tests.system.whole_shop import WholeShop

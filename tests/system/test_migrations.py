@@ -10,8 +10,8 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import inspect
 
-from chassis.storage.database import Database
-from chassis.storage.schema import migrate
+from storage.database import Database
+from storage.schema import migrate
 
 SERVICES = Path(__file__).parents[2] / "services"
 NAMES = sorted(path.parent.name for path in SERVICES.glob("*/models.py"))

@@ -10,8 +10,8 @@ from typing import Any
 
 from flask import Flask
 
-from chassis.storage.database import Database
 from contracts.topology import PORT_OFFSETS
+from storage.database import Database
 from tests.system.wsgi_adapter import WSGIAdapter
 
 PORT = 8000

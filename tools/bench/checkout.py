@@ -12,7 +12,7 @@ from typing import Final
 import requests
 from sqlalchemy import Column, Integer, MetaData, String, Table, insert
 
-from chassis.storage.database import Database
+from storage.database import Database
 from tools.bench.history import databases_in, grow
 from tools.bench.progress import Progress
 from tools.measuring import RunningShop, running_shop

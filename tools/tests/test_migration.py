@@ -1,7 +1,7 @@
 import pytest
 
-from chassis.storage.database import Database
-from chassis.storage.schema import migrate
+from storage.database import Database
+from storage.schema import migrate
 from tools import migration
 
 

@@ -8,7 +8,7 @@ from chassis.errors import BadUpstream, DeadlineExceeded, Unavailable
 from chassis.outbound import events
 from chassis.outbound.client import ServiceClient
 from chassis.outbound.events import HTTPTransport
-from chassis.storage.outbox import MAX_TRIES, EventRefused
+from storage.outbox import MAX_TRIES, EventRefused
 
 from .neighbours import http_answer, say, stay_silent
 

@@ -7,10 +7,10 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from chassis.inbound.keyset import parse_key_set
-from chassis.storage.database import Database
 from chassis.testing import START, bearer
 from services.auth.keys import KeyRing, thumbprint
 from services.auth.models import Base, StoredKey
+from storage.database import Database
 
 from .conftest import Premises
 

@@ -5,17 +5,17 @@ import threading
 import pytest
 
 from chassis.errors import Unavailable
-from chassis.storage.database import Database
-from chassis.storage.idempotency import (
+from chassis.testing import FakeClock
+from services.orders.models import Base, IdempotencyRecord
+from services.orders.once import run_once
+from storage.database import Database
+from storage.idempotency import (
     IdempotencyKeyReused,
     InProgress,
     Request,
     StoredAnswer,
     forget_older,
 )
-from chassis.testing import FakeClock
-from services.orders.models import Base, IdempotencyRecord
-from services.orders.once import run_once
 
 ANSWER = StoredAnswer(201, {"Location": "/things/1"}, b'{"id": 1}')
 REQUEST = Request("alice", "key", "digest")

@@ -4,10 +4,10 @@ import pytest
 
 from chassis.errors import Unavailable
 from chassis.outbound.breaker import CircuitBreakerGuard
-from chassis.storage.outbox import EventRefused
 from chassis.testing import bearer
 from services.orders.clients import connect
 from services.orders.config import Config
+from storage.outbox import EventRefused
 from tests.waiting import wait_until
 
 from .fakes import FakeSubscriber

@@ -4,12 +4,12 @@ from datetime import UTC, datetime
 
 import pytest
 
-from chassis.storage.database import Database
 from chassis.testing import FakeClock, TokenMint, bearer
 from services.payments import create_app
 from services.payments.clients import Clients
 from services.payments.config import Config
 from services.payments.stand_in import StandInProvider
+from storage.database import Database
 
 from .fakes import FakePaymentProvider, OrdersService
 

@@ -19,7 +19,6 @@ from sqlalchemy import select
 
 from chassis import crash
 from chassis.errors import Conflict, Declined, Unavailable
-from chassis.storage.database import Database
 from chassis.testing import FakeClock
 from contracts.money import Money
 from services.payments import ledger, refunds, service, settling, stand_in, webhooks
@@ -29,6 +28,7 @@ from services.payments.models import Base, Payment
 from services.payments.provider import PaymentProvider
 from services.payments.routes import _render
 from services.payments.stand_in import StandInProvider
+from storage.database import Database
 
 from .conftest import SETTLE_SECONDS
 from .fakes import at_once

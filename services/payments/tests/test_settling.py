@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import select
 
-from chassis.storage.database import Database
 from chassis.testing import FakeClock
 from services.payments import create_app, ledger, refunds, service, settling
 from services.payments.clients import Clients
@@ -15,6 +14,7 @@ from services.payments.config import Config
 from services.payments.domain import Kind
 from services.payments.errors import ProviderSilent
 from services.payments.models import Payment, Refund
+from storage.database import Database
 from tests.databases import Statements
 
 from .conftest import SETTLE_SECONDS

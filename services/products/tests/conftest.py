@@ -5,13 +5,13 @@ from datetime import UTC, datetime
 
 import pytest
 
-from chassis.storage.database import Database
 from chassis.testing import FakeClock, TokenMint, bearer
 from services.products import create_app
 from services.products.clients import Clients
 from services.products.config import Config
 from services.products.models import Base
 from services.products.seed import seed_catalogue
+from storage.database import Database
 
 LIFE_SECONDS = 60
 

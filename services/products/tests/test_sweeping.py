@@ -9,12 +9,12 @@ import pytest
 from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 
-from chassis.storage.database import Database
 from chassis.testing import TokenMint, bearer
 from services.products import create_app, repository, reservations
 from services.products.clients import Clients
 from services.products.config import Config
 from services.products.models import Product, ReservationRow
+from storage.database import Database
 from tests.databases import Statements
 
 from .conftest import LIFE_SECONDS, an_item

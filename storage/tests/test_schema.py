@@ -7,8 +7,8 @@ from sqlalchemy import Column, Integer, MetaData, Table, text
 
 from chassis.config import ConfigError, ServiceConfig
 from chassis.inbound.app import create_flask
-from chassis.storage.database import Database
-from chassis.storage.schema import Schema
+from storage.database import Database
+from storage.schema import Schema
 
 FIRST = """
 import sqlalchemy as sa

@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from chassis.errors import Unavailable
-from chassis.storage.database import (
+from storage.database import (
     Collision,
     Database,
     Timestamp,
@@ -339,7 +339,7 @@ def test_server_that_is_not_there_is_unavailable(tmp_path):
 
 def test_driver_of_postgresql_stays_unloaded_for_sqlite(tmp_path):
     code = (
-        "import sys; from chassis.storage import database\n"
+        "import sys; from storage import database\n"
         f"database.Database('sqlite:///{tmp_path}/test.sqlite3').check()\n"
         "late = {'psycopg', 'alembic', 'sqlalchemy.dialects.postgresql'}\n"
         "sys.exit(bool(late & set(sys.modules)))"

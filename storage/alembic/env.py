@@ -1,4 +1,4 @@
-"""Run revisions in the transaction that :mod:`chassis.storage.schema` has opened."""
+"""Run revisions in the transaction that :mod:`storage.schema` has opened."""
 
 from alembic import context
 

@@ -3,7 +3,7 @@
 Patterns: Transactional outbox, Polling publisher, Dead letter (Richardson, Microservices Patterns,
 3.3.7; Hohpe and Woolf, Enterprise Integration Patterns).  An event is committed with the change
 that it reports, or not at all; the relay delivers it at least once, so that consumers keep an
-:mod:`~chassis.storage.inbox`.
+:mod:`~storage.inbox`.
 
 Events of one aggregate are delivered in order, those of different aggregates beside each other.
 A delivery ends in one of these ways:
@@ -32,8 +32,8 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from chassis import crash, tracing
 from chassis.clock import Clock
-from chassis.errors import DeadlineExceeded, Invalid, Unavailable
-from chassis.storage.database import Database, Timestamp
+from chassis.errors import DeadlineExceeded, EventRefused, Unavailable
+from storage.database import Database, Timestamp
 
 MAX_TRIES = 5
 MAX_PAUSE_SECONDS = 10.0
@@ -50,13 +50,6 @@ AWAY = (Unavailable, DeadlineExceeded)
 SERIAL = BigInteger().with_variant(Integer, "sqlite")
 
 logger = logging.getLogger(__name__)
-
-
-class EventRefused(Invalid):
-    """Report that nobody will ever take this event as it is."""
-
-    code = "event_refused"
-    title = "The event was refused"
 
 
 class OutboxColumns:

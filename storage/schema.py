@@ -18,7 +18,7 @@ from chassis.config import ConfigError
 from chassis.errors import Unavailable
 from chassis.inbound.app import settings_of
 from chassis.inbound.health import add_readiness_check
-from chassis.storage.database import Database
+from storage.database import Database
 
 # As Alembic makes it.
 VERSION = Table("alembic_version", MetaData(), Column("version_num", String(32), primary_key=True))

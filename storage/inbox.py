@@ -10,7 +10,7 @@ from sqlalchemy import String, delete, insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from chassis.storage.database import Timestamp
+from storage.database import Timestamp
 
 
 class InboxColumns:

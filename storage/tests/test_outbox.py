@@ -12,10 +12,10 @@ from sqlalchemy.orm import DeclarativeBase
 
 from chassis import tracing
 from chassis.errors import BadUpstream, DeadlineExceeded, Unavailable
-from chassis.storage import outbox
-from chassis.storage.database import Database
-from chassis.storage.outbox import EventRefused, OutboxColumns, Relay
 from chassis.testing import FakeClock
+from storage import outbox
+from storage.database import Database
+from storage.outbox import EventRefused, OutboxColumns, Relay
 
 
 class Base(DeclarativeBase):

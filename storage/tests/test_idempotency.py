@@ -3,8 +3,9 @@
 import pytest
 from sqlalchemy.orm import DeclarativeBase
 
-from chassis.storage.database import Database
-from chassis.storage.idempotency import (
+from chassis.testing import START, FakeClock
+from storage.database import Database
+from storage.idempotency import (
     IdempotencyColumns,
     IdempotencyKeyReused,
     MalformedIdempotencyKey,
@@ -19,7 +20,6 @@ from chassis.storage.idempotency import (
     forget_older,
     read_key,
 )
-from chassis.testing import START, FakeClock
 
 REQUEST = Request("alice", "key", "digest")
 

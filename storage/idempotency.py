@@ -17,7 +17,7 @@ from sqlalchemy import JSON, LargeBinary, String, delete
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from chassis.errors import Conflict, Invalid, Malformed
-from chassis.storage.database import Timestamp
+from storage.database import Timestamp
 
 HEADER = "Idempotency-Key"
 MAX_KEY_LENGTH = 255

@@ -6,10 +6,10 @@ import pytest
 from sqlalchemy import func, select
 from sqlalchemy.orm import DeclarativeBase
 
-from chassis.storage import inbox
-from chassis.storage.database import Database
-from chassis.storage.inbox import InboxColumns
 from chassis.testing import FakeClock
+from storage import inbox
+from storage.database import Database
+from storage.inbox import InboxColumns
 
 
 class Base(DeclarativeBase):

@@ -1,1 +1,0 @@
-"""Keep state: the database and the records that make repeated requests safe."""
