@@ -75,6 +75,7 @@ class Shop:
         entry: dict[str, Any] = json.loads((self.data / "run" / f"{service}.json").read_text())
         return entry
 
+    @property
     def addresses(self) -> list[str]:
         """Return where the data is besides the folder."""
         return [v for name, v in self._environ.items() if name.endswith("_DATABASE_URL")]
