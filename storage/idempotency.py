@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
-from sqlalchemy import JSON, LargeBinary, String, delete
+from sqlalchemy import JSON, LargeBinary, String, delete, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from chassis.errors import Conflict, Invalid, Malformed
@@ -150,9 +150,14 @@ def forget_older(
     session.execute(delete(model).where(model.created_at < now - timedelta(seconds=seconds)))
 
 
-def complete(record: IdempotencyColumns, answer: StoredAnswer) -> None:
-    """Store the answer in a record of the caller's transaction."""
-    record.status, record.headers, record.body = answer.status, dict(answer.headers), answer.body
+def complete(
+    session: Session, model: type[IdempotencyColumns], key: tuple[str, str], answer: StoredAnswer
+) -> None:
+    """Store the answer under an owner and key in the caller's transaction, if they are there."""
+    values = {"status": answer.status, "headers": dict(answer.headers), "body": answer.body}
+    record = update(model).where(model.owner == key[0], model.key == key[1])
+    # Past the unit of work, which would read the record first.
+    session.connection().execute(record.values(**values))
 
 
 def answer_of(record: IdempotencyColumns) -> StoredAnswer | None:

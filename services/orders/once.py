@@ -39,9 +39,8 @@ def run_once(
         _forget(database, request)
         raise
     with database.write() as session:
-        record = idempotency.find(session, IdempotencyRecord, request)
-        if record is not None:
-            idempotency.complete(record, answer)
+        key = (request.owner, request.key)
+        idempotency.complete(session, IdempotencyRecord, key, answer)
     return answer, False
 
 

@@ -7,7 +7,17 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import delete, func, insert, or_, select, update
+from sqlalchemy import (
+    CursorResult,
+    Executable,
+    bindparam,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.orm import Session
 
 from storage import idempotency
@@ -21,6 +31,12 @@ from .models import CartItem, IdempotencyRecord, Order, OrderItem, OrderTransiti
 
 # Longer than the longest request, so that nobody takes over an order that is still worked on.
 LEASE_SECONDS = 15
+
+_PRICE = (
+    update(OrderItem)
+    .where(OrderItem.order_id == bindparam("order"), OrderItem.product_id == bindparam("product"))
+    .values(title=bindparam("title"), price_minor=bindparam("price_minor"))
+)
 
 
 def lock_cart(session: Session, user_id: str) -> None:
@@ -41,8 +57,10 @@ def add_order(session: Session, order: Order, lines: Sequence[Line], now: dateti
         )
         for line in sorted(lines, key=lambda line: line.product_id)
     ]
-    session.add(order)
-    session.flush()
+    # JSON columns would store None as a JSON null.
+    known = {name: value for name, value in _row_of(order).items() if value is not None}
+    _run(session, insert(Order), known)
+    _run(session, insert(OrderItem), [{**_row_of(i), "order_id": order.id} for i in order.items])
     _record(session, order.id, None, Status.PENDING, now)
 
 
@@ -108,31 +126,32 @@ def lease(now: datetime) -> datetime:
 
 def claim(session: Session, order_id: str, now: datetime) -> bool:
     """Take the lease of an order with work left; return False when somebody has it."""
-    claimed = session.execute(
+    claimed = _run(
+        session,
         update(Order)
         .where(Order.id == order_id, Order.unsettled, Order.claimed_until <= now)
-        .values(claimed_until=lease(now))
+        .values(claimed_until=lease(now)),
     )
     return _changed(claimed)
 
 
 def give_back(session: Session, order: Order, now: datetime) -> None:
     """Let somebody else go on with the order."""
-    session.execute(update(Order).where(Order.id == order.id).values(claimed_until=now))
+    _run(session, update(Order).where(Order.id == order.id).values(claimed_until=now))
 
 
 def price(session: Session, order: Order) -> None:
     """Store the titles and prices that the lines of the order were given."""
     rows = [
         {
-            "order_id": order.id,
-            "product_id": item.product_id,
+            "order": order.id,
+            "product": item.product_id,
             "title": item.title,
             "price_minor": item.price_minor,
         }
         for item in order.items
     ]
-    session.execute(update(OrderItem), rows)
+    _run(session, _PRICE, rows)
 
 
 def move(
@@ -169,7 +188,7 @@ def move(
 def owe(session: Session, order: Order, owed: Sequence[str], now: datetime) -> None:
     """Store which compensations are left, and give the lease back."""
     values = {"owed": list(owed), "unsettled": bool(owed), "claimed_until": now}
-    session.execute(update(Order).where(Order.id == order.id).values(**values))
+    _run(session, update(Order).where(Order.id == order.id).values(**values))
     for name, value in values.items():
         setattr(order, name, value)
 
@@ -179,22 +198,22 @@ def give_key_back(session: Session, order: Order) -> None:
     record = session.get(IdempotencyRecord, (order.user_id, order.idempotency_key))
     if record is not None:
         session.delete(record)
-    session.execute(update(Order).where(Order.id == order.id).values(idempotency_key=None))
+    _run(session, update(Order).where(Order.id == order.id).values(idempotency_key=None))
 
 
 def _change(session: Session, order: Order, source: Status, values: Mapping[str, Any]) -> None:
     """Store new values, unless somebody else changed the status first."""
     still = (Order.id == order.id) & (Order.status == source)
-    if not _changed(session.execute(update(Order).where(still).values(**values))):
+    if not _changed(_run(session, update(Order).where(still).values(**values))):
         raise IllegalTransition("The order changed in the meantime; look at it again.")
     for name, value in values.items():
         setattr(order, name, value)
 
 
 def _settle(session: Session, order: Order) -> None:
-    record = session.get(IdempotencyRecord, (order.user_id, order.idempotency_key))
-    if record is not None:
-        idempotency.complete(record, answer_for(order))
+    if order.idempotency_key:
+        key = (order.user_id, order.idempotency_key)
+        idempotency.complete(session, IdempotencyRecord, key, answer_for(order))
     if order.status == Status.CONFIRMED and order.from_cart:
         _empty_cart(session, order)
 
@@ -212,7 +231,16 @@ def _record(
     session: Session, order_id: str, source: Status | None, target: Status, now: datetime
 ) -> None:
     values = {"order_id": order_id, "source": source, "target": target, "at": now}
-    session.execute(insert(OrderTransition).values(**values))
+    _run(session, insert(OrderTransition), values)
+
+
+def _row_of(made: Order | OrderItem) -> dict[str, Any]:
+    return {column.key: getattr(made, column.key) for column in made.__table__.columns}
+
+
+def _run(session: Session, statement: Executable, values: Any = None) -> CursorResult[Any]:
+    # Past the unit of work, which has nothing to do here and takes as long as the statement.
+    return session.connection().execute(statement, values)
 
 
 def _changed(result: Any) -> bool:

@@ -168,7 +168,8 @@ def _complete(
             return Reply(earlier, replayed=True)
         answer = render(payment)
         if record:
-            idempotency.complete(record, answer)
+            key = (record.owner, record.key)
+            idempotency.complete(session, IdempotencyRecord, key, answer)
     return Reply(answer)
 
 

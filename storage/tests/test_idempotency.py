@@ -55,8 +55,7 @@ def test_claimed_record_has_no_answer_yet(session, record):
 def test_completed_record_gives_the_answer_byte_for_byte(session, record):
     answer = StoredAnswer(201, {"Location": "/things/1"}, b'{"id":  1}')
 
-    complete(record, answer)
-    session.flush()
+    complete(session, Record, ("alice", "key"), answer)
     session.expire_all()
 
     assert answer_of(find(session, Record, REQUEST)) == answer
