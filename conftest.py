@@ -33,6 +33,12 @@ def postgresql() -> Iterator[Server]:
         yield server
 
 
+@pytest.fixture
+def many_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let threads play processes that start: each would close the log files of the others."""
+    monkeypatch.setattr("chassis.logging.configure", lambda _config: None)
+
+
 @pytest.fixture(scope="session")
 def databases(request: pytest.FixtureRequest) -> Lender:
     """Lend databases of the kind that it is the turn of."""

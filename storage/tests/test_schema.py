@@ -163,6 +163,7 @@ def test_database_of_another_service_is_refused(start, url):
         start(1)
 
 
+@pytest.mark.usefixtures("many_at_once")
 @pytest.mark.parametrize("before", [None, 1])
 def test_processes_that_start_at_once_change_the_tables_once(start, write_release, url, before):
     write_release(2)

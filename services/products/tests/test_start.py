@@ -75,6 +75,7 @@ def test_later_start_keeps_what_was_changed(start, catalogue_of, operator):
     assert [(product["id"], product["stock"]) for product in products] == [(1, 3)]
 
 
+@pytest.mark.usefixtures("many_at_once")
 def test_processes_that_start_at_once_store_the_catalogue_once(start, catalogue_of):
     catalogue = catalogue_of(*(an_item(number) for number in range(1, 51)))
 
