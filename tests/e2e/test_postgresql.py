@@ -39,6 +39,7 @@ def test_shop_keeps_everything_in_postgresql_and_finds_it_after_a_restart(shop, 
     assert all(rows_of(address) for address in settings.values())
 
 
+@pytest.mark.long
 def test_two_copies_of_orders_share_a_database_and_sell_nothing_twice(shop):
     alice, operator = Shopper(shop.url).sign_in(), Shopper(shop.url).sign_in("admin")
     operator.set_stock(14, 20)
@@ -60,6 +61,7 @@ def test_two_copies_of_orders_share_a_database_and_sell_nothing_twice(shop):
     assert (len(placed), alice.stock(14)) == (20, 0)
 
 
+@pytest.mark.long
 def test_one_cart_that_is_ordered_at_two_copies_is_ordered_once(shop):
     alice, operator = Shopper(shop.url).sign_in(), Shopper(shop.url).sign_in("admin")
     operator.set_stock(15, 500)

@@ -45,6 +45,7 @@ def order_until_it_dies(shop: Shop, service: str, token: str) -> list[int]:
     raise AssertionError(shop.output.read_text())
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("point", "token"),
     [

@@ -164,7 +164,7 @@ def operate():
 
 
 @pytest.mark.e2e
-@pytest.mark.slow
+@pytest.mark.long
 def test_fifty_orders_are_told_once_when_the_subscriber_is_back(open_shop, subscriber, operate):
     shop = open_shop(NOTIFICATIONS_URL=subscriber.url)
     alice = Shopper(shop.url).sign_in()

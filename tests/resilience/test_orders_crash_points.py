@@ -49,6 +49,7 @@ def orders_of(buyer):
 
 
 # Seven starts of the whole shop take ten seconds, but longer on a busy machine.
+@pytest.mark.long
 @pytest.mark.timeout(180)
 def test_order_is_settled_once_wherever_the_process_died(open_shop, subscriber):
     shop = open_shop(NOTIFICATIONS_URL=subscriber.url, CRASH_POINT=POINTS[0], **NEVER)
