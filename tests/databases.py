@@ -27,6 +27,7 @@ synchronous_commit = off
 max_connections = 300
 """
 TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> %s"
+RESTART_SEQUENCES = "SELECT setval(oid::regclass, 1, false) FROM pg_class WHERE relkind = 'S'"
 OTHERS = (
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
     " WHERE datname = current_database() AND pid <> pg_backend_pid()"
@@ -155,9 +156,11 @@ class Server:
             # Whoever is still in a transaction would keep this one waiting.
             connection.execute(OTHERS)
             tables = connection.execute(TABLES, ["alembic_version"]).fetchall()
-            if tables:
-                names = sql.SQL(", ").join(sql.Identifier(table) for (table,) in tables)
-                connection.execute(sql.SQL("TRUNCATE {} RESTART IDENTITY CASCADE").format(names))
+            # For few rows it takes a thirtieth of the time of TRUNCATE, which makes new files.
+            connection.execute("SET session_replication_role = replica")
+            for (table,) in tables:
+                connection.execute(sql.SQL("DELETE FROM {}").format(sql.Identifier(table)))
+            connection.execute(RESTART_SEQUENCES)
 
     def settings(self, folder: Path) -> dict[str, str]:
         """Return settings that put all data of a shop into new databases."""
