@@ -10,8 +10,8 @@ from typing import Any
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
-from chassis.errors import ServiceError
-from contracts.money import CURRENCIES, Money
+from chassis.errors import Invalid, ServiceError
+from contracts.money import CURRENCIES, Money, MoneyError
 from storage.database import Database
 
 from . import repository
@@ -67,6 +67,7 @@ def put(
     Raises:
         UnknownProduct: the catalogue does not have it.
         CartFull: there is no room for another line.
+        Invalid: the total would be beyond what can be charged.
     """
     offer = products.offers([product_id]).get(product_id)
     if offer is None:
@@ -95,6 +96,10 @@ def _put(session: Session, user_id: str, offer: Offer, quantity: int) -> None:
         session.add(item)
     item.quantity = quantity
     _take_prices([item], {offer.product_id: offer})
+    try:
+        _total(_items(session, user_id))
+    except MoneyError as error:
+        raise Invalid(f"The cart can't be added up any more: {error}") from error
 
 
 def _items(session: Session, user_id: str) -> Sequence[CartItem]:
@@ -119,21 +124,29 @@ def _take_prices(items: Sequence[CartItem], offers: Mapping[int, Offer]) -> None
 
 
 def _document(items: Sequence[CartItem], offers: Mapping[int, Offer] | None) -> dict[str, Any]:
-    total = Money(0, items[0].currency if items else CURRENCIES[0])
-    lines = []
-    for item in items:
-        price = Money(item.price_minor, item.currency)
-        total = total.plus(price.times(item.quantity))
-        lines.append(
-            {
-                "product_id": item.product_id,
-                "quantity": item.quantity,
-                "title": item.title,
-                "price": price,
-                "available": _available(item, offers),
-            }
-        )
+    lines = [
+        {
+            "product_id": item.product_id,
+            "quantity": item.quantity,
+            "title": item.title,
+            "price": Money(item.price_minor, item.currency),
+            "available": _available(item, offers),
+        }
+        for item in items
+    ]
+    try:
+        total = _total(items)
+    except MoneyError:
+        # Prices rose after it was filled.  It has to be shown, so that something can be taken out.
+        total = None
     return {"items": lines, "total": total}
+
+
+def _total(items: Sequence[CartItem]) -> Money:
+    total = Money(0, items[0].currency if items else CURRENCIES[0])
+    for item in items:
+        total = total.plus(Money(item.price_minor, item.currency).times(item.quantity))
+    return total
 
 
 def _available(item: CartItem, offers: Mapping[int, Offer] | None) -> bool | None:

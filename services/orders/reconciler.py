@@ -22,17 +22,19 @@ logger = logging.getLogger(__name__)
 def reconcile(shop: Shop) -> int:
     """Go on with the orders that have work left; return of how many none is left.
 
-    A neighbour that was away for a minute leaves thousands of them.  So this goes on from batch to
-    batch as long as that helps, and looks anew for unfinished orders each time.
+    A neighbour that was away for a minute leaves thousands of them, and a silent provider hundreds
+    that can't be settled yet.  So this goes on from batch to batch until it has seen each once, and
+    looks anew for unfinished orders each time.
     """
-    settled = 0
+    began, seen, settled = shop.clock.now(), set[str](), 0
     while True:
         with shop.database.read() as session:
-            order_ids = repository.list_unsettled(session, shop.clock.now(), BATCH)
-        now_settled = sum(_reconcile_one(shop, order_id) for order_id in order_ids)
-        settled += now_settled
-        if len(order_ids) < BATCH or not now_settled:
+            due = repository.list_unsettled(session, began, BATCH)
+        order_ids = [order_id for order_id in due if order_id not in seen]
+        if not order_ids:
             return settled
+        seen.update(order_ids)
+        settled += sum(_reconcile_one(shop, order_id) for order_id in order_ids)
 
 
 def forget_answers(shop: Shop, life_seconds: float) -> None:

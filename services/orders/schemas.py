@@ -166,7 +166,7 @@ class OperationsSchema(Schema):
 
 
 class CartSchema(Schema):
-    """Hold somebody's cart; the total of an empty one is zero."""
+    """Hold somebody's cart; an empty one's total is zero, one beyond all amounts has none."""
 
     items = fields.List(fields.Nested(CartItemSchema), required=True)
-    total = fields.Nested(MoneySchema, required=True)
+    total = fields.Nested(MoneySchema, required=True, allow_none=True)

@@ -7,13 +7,14 @@ key that follows from the payment, before anything is asked for again.
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 from chassis import crash
 from chassis.clock import Clock
 from chassis.inbound.tokens import Principal
+from chassis.outbound.breaker import BreakerPolicy, CircuitBreakerGuard, CircuitOpen, Outcome
 from contracts.money import Money
 from storage.database import Database, repeat_on_collision
 
@@ -35,11 +36,18 @@ AFTER_PROVIDER = "payments:after_provider_before_record"
 AFTER_RECORD = "payments:after_record_before_answer"
 
 
+# One silence is enough: hundreds of hanging cards must not keep the others from being looked up.
+REPEATING = BreakerPolicy(
+    failure_threshold=1, open_seconds=2.0, max_open_seconds=4.0, trial_calls=1
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Till:
     """Hold what the use cases work with.
 
-    What has not ended after ``settle_seconds`` counts as stopped half-way.
+    What has not ended after ``settle_seconds`` counts as stopped half-way.  ``repeating`` decides
+    whether a card that was met with silence is tried again.
     """
 
     database: Database
@@ -47,6 +55,9 @@ class Till:
     clock: Clock
     idempotency_seconds: float
     settle_seconds: float
+    repeating: CircuitBreakerGuard = field(
+        default_factory=lambda: CircuitBreakerGuard("provider", REPEATING)
+    )
 
     def settle_at(self, now: datetime) -> datetime:
         """Return when to look whether something that begins now has ended."""
@@ -78,9 +89,9 @@ def authorise(till: Till, charge: Charge) -> Payment:
     if not _is_for(payment, charge):
         raise PaymentMismatch
     if payment.status == Status.PENDING:
-        with suppress(ProviderSilent):
-            found = None if is_new else confirm_from_record(till, payment)
-            payment = found or _authorise_card(till, payment)
+        with suppress(ProviderSilent, CircuitOpen):
+            attempt = _authorise_card if is_new else _authorise_again
+            payment = attempt(till, payment)
     return _unless_refused(payment)
 
 
@@ -240,6 +251,20 @@ def _void(till: Till, payment: Payment) -> Payment:
     till.provider.void(instruction_for(payment, Kind.VOID))
     crash.here(AFTER_PROVIDER)
     return _settle(till, payment, Status.VOIDED)
+
+
+def _authorise_again(till: Till, payment: Payment) -> Payment:
+    """Take the record's word; where it has none, ask the provider again unless it is silent."""
+    if found := confirm_from_record(till, payment):
+        return found
+    with till.repeating.acquire() as permit:
+        try:
+            payment = _authorise_card(till, payment)
+        except ProviderSilent:
+            permit.outcome = Outcome.FAILED
+            raise
+        permit.outcome = Outcome.SUCCEEDED
+    return payment
 
 
 def _authorise_card(till: Till, payment: Payment) -> Payment:

@@ -2,8 +2,11 @@
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
+
+from contracts.money import MAX_AMOUNT_MINOR, Money
 
 
 @pytest.fixture
@@ -22,6 +25,28 @@ def test_cart_shows_lines_prices_and_the_total(put):
 
     assert [line["title"] for line in cart["items"]] == ["Erlenmeyer flask", "Potion of patience"]
     assert cart["total"] == {"amount_minor": 2 * 1999 + 30, "currency": "USD"}
+
+
+def test_cart_beyond_all_amounts_is_refused_and_kept_as_it_was(put, products, client, alice):
+    products.catalogue[2] = replace(products.catalogue[2], price=Money(MAX_AMOUNT_MINOR))
+    put(1, 1)
+
+    refused = put(2, 2)
+
+    assert (refused.status_code, refused.get_json()["code"]) == (422, "invalid")
+    cart = client.get("/api/v1/cart", headers=alice).get_json()
+    assert [line["product_id"] for line in cart["items"]] == [1]
+
+
+def test_cart_that_grew_beyond_all_amounts_is_shown_without_a_total(put, products, client, alice):
+    put(2, 2)
+    products.catalogue[2] = replace(products.catalogue[2], price=Money(MAX_AMOUNT_MINOR))
+
+    answer = client.get("/api/v1/cart", headers=alice)
+
+    assert answer.status_code == 200
+    assert answer.get_json()["total"] is None
+    assert answer.get_json()["items"][0]["price"]["amount_minor"] == MAX_AMOUNT_MINOR
 
 
 def test_empty_cart_costs_nothing(client, alice):

@@ -295,6 +295,17 @@ def test_neighbour_that_stays_away_is_not_asked_over_and_over_in_one_turn(place,
     assert reconciler.reconcile(app.extensions["shop"]) == 0
 
 
+def test_order_does_not_wait_behind_a_crowd_whose_cards_hang(place, payments, app, monkeypatch):
+    monkeypatch.setattr(reconciler, "BATCH", 3)
+    for _ in range(8):
+        place(token="tok_hang")
+    payments.away.add("capture")
+    place()
+    payments.away.clear()
+
+    assert reconciler.reconcile(app.extensions["shop"]) == 1
+
+
 def test_provider_that_stays_silent_is_not_waited_for_for_ever(
     place, payments, products, app, client, alice, monkeypatch
 ):

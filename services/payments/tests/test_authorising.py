@@ -125,6 +125,17 @@ def test_pending_payment_is_tried_again_under_the_same_key(orders, provider, til
     assert operation.idempotency_key == f"{pending['id']}:authorise"
 
 
+def test_provider_that_was_silent_again_is_left_alone_for_other_cards(orders, waits):
+    for order_id in ("ord_1", "ord_2", "ord_1"):
+        orders.authorise(order_id=order_id, token="tok_hang")
+    waited = list(waits)
+
+    answer = orders.authorise(order_id="ord_2", token="tok_hang")
+
+    assert (answer.status_code, answer.json["status"]) == (202, "pending")
+    assert (len(waited), waits) == (3, waited)
+
+
 @pytest.mark.parametrize("token", LOST_ANSWERS)
 def test_lost_answer_is_looked_up_in_the_record_instead_of_charging_again(
     orders, provider, waits, token
