@@ -6,7 +6,6 @@ file that begins with its number.  The models say the same as all of them togeth
 database gets its tables from the models, and Alembic is loaded only to change tables in use.
 """
 
-import logging
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -17,15 +16,13 @@ from sqlalchemy import Column, Connection, MetaData, String, Table, inspect, sel
 from chassis.config import ConfigError
 from chassis.errors import Unavailable
 from chassis.inbound.app import settings_of
-from chassis.inbound.health import add_readiness_check
+from chassis.inbound.health import add_readiness_check, note
 from storage.database import Database
 
 # As Alembic makes it.
 VERSION = Table("alembic_version", MetaData(), Column("version_num", String(32), primary_key=True))
 
 Work = Callable[[], object]
-
-logger = logging.getLogger(__name__)
 
 
 class Schema:
@@ -59,7 +56,7 @@ class Schema:
         try:
             self._prepare()
         except Unavailable as error:
-            logger.warning("not ready: %s", error)
+            note(app, "schema", str(error))
         except ConfigError:
             database.close()
             raise

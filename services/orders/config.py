@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from chassis.config import Secret, ServiceConfig, positive, seconds, setting
 from contracts.topology import default_url
+from storage.database import database_address
 from storage.database import default_url as default_database_url
 
 
@@ -16,7 +17,7 @@ class Config(ServiceConfig):
     database_url: Secret = setting(
         "ORDERS_DATABASE_URL",
         default=default_database_url("orders"),
-        parse=Secret,
+        parse=database_address,
         doc="database of carts and orders",
     )
     auth_url: str = setting(
