@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test test-long check lint format lock upgrade openapi migration footprint bench clean
+.PHONY: help run test test-long check lint format lock upgrade openapi migration footprint bench backup restore operations clean
 
 python := .venv/bin/python
 for-running := @sh tools/environment requirements.txt
@@ -63,6 +63,18 @@ footprint: ## Start the shop, and print the memory of each process
 bench: ## Print what a checkout costs; `make bench ARGS="--past 1000"` measures one past
 	$(for-running)
 	@$(python) -m tools.bench $(ARGS)
+
+backup: ## Copy the shop's embedded databases while it runs: `make backup TO=/mnt/backups/monday`
+	$(for-running)
+	@$(python) -m tools.backup "$(TO)"
+
+restore: ## Make new data from a backup, for a stopped shop whose data was moved away: `make restore FROM=…`
+	$(for-running)
+	@$(python) -m tools.backup "$(FROM)" --restore
+
+operations: ## Show what is in flight in the running shop; `make operations ARGS=--json` for programs
+	$(for-running)
+	@$(python) -m tools.operations $(ARGS)
 
 clean: ## Remove .venv and all caches, but not the shop's data in var/
 	@rm -rf .venv .coverage htmlcov .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

@@ -12,6 +12,7 @@ from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Self
 
+from click import ClickException
 from dotenv import dotenv_values
 
 Environ = Mapping[str, str]
@@ -21,8 +22,13 @@ SETTINGS_FILE = "shop.env"
 EXIT_CONFIG = 78  # EX_CONFIG of sysexits.h: a supervisor should not restart.
 
 
-class ConfigError(Exception):
-    """Name every setting that is missing or wrong, one a line."""
+class ConfigError(ClickException):
+    """Name every setting that is missing or wrong, one a line.
+
+    Every ``flask`` command shows it so, without a traceback, and ends with ``EXIT_CONFIG``.
+    """
+
+    exit_code = EXIT_CONFIG
 
 
 class Secret(str):

@@ -9,6 +9,7 @@ committed before it, and what must not change between a look and a write is lock
 with ``with_for_update``, in the order of keys, or with :func:`serialise`.
 """
 
+import logging
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
@@ -19,16 +20,23 @@ from typing import Any, TypeVar
 
 from sqlalchemy import DateTime, Dialect, MetaData, create_engine, event, func, select, text
 from sqlalchemy.engine import URL, Connection, make_url
-from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DBAPIError,
+    IntegrityError,
+    InterfaceError,
+    OperationalError,
+)
 from sqlalchemy.exc import TimeoutError as NoFreeConnection
 from sqlalchemy.orm import Session
 from sqlalchemy.types import TypeDecorator
 
-from chassis.config import Environ, data_dir
+from chassis.config import Environ, Secret, data_dir
 from chassis.errors import Unavailable
 
 # As long as a caller waits for the whole answer; a lock held longer is a fault.
 BUSY_TIMEOUT_SECONDS = 5.0
+KINDS = ("sqlite", "postgresql", "postgres")
 CACHE_KIB = 1024  # per connection; the default of 2 MiB adds up over ten services.
 # A process that hangs half-way must not keep its locks, hence the last one.
 _POSTGRESQL_SETTINGS = (
@@ -37,6 +45,8 @@ _POSTGRESQL_SETTINGS = (
 )
 
 Outcome = TypeVar("Outcome")
+
+logger = logging.getLogger(__name__)
 
 
 class Collision(Unavailable):
@@ -69,6 +79,17 @@ def default_url(service: str) -> Callable[[Environ], str]:
     return url
 
 
+def database_address(text: str) -> Secret:
+    """Read the address of a database, for a setting.
+
+    Raises:
+        ValueError: it is none, or of a kind that is not served; the message does not repeat it,
+            because it may hold a password.
+    """
+    _parsed(text)
+    return Secret(text)
+
+
 class Database:
     """Give transactions on one database; safe to share between threads."""
 
@@ -80,8 +101,13 @@ class Database:
             durable: on SQLite, survive a power cut and not just a crash of the process; for
                 records whose loss costs money.
             pool_size: connections at most, as many as the service has threads.
+
+        Raises:
+            ValueError: the address is of another kind.
         """
-        parsed = make_url(url)
+        parsed = _parsed(url)
+        self._address = parsed
+        self._trouble = ""
         is_sqlite = parsed.get_backend_name() == "sqlite"
         prepare = _prepare_sqlite if is_sqlite else _prepare_postgresql
         parsed, options = prepare(parsed)
@@ -99,7 +125,7 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Session]:
         """Open a session that sees one consistent state and changes nothing."""
-        with _availability(), Session(self._reading, expire_on_commit=False) as session:
+        with self._availability(), Session(self._reading, expire_on_commit=False) as session:
             yield session
 
     @contextmanager
@@ -114,7 +140,7 @@ class Database:
             Unavailable: the database can't serve.
         """
         session = Session(self._writing, expire_on_commit=False)
-        with _availability(), session, session.begin():
+        with self._availability(), session, session.begin():
             yield session
 
     def create_all(self, metadata: MetaData) -> None:
@@ -125,7 +151,7 @@ class Database:
     @contextmanager
     def change_schema(self) -> Iterator[Connection]:
         """Open a transaction for tables instead of rows, one at a time whatever the process."""
-        with _availability(), self._writing.connect() as connection:
+        with self._availability(), self._writing.connect() as connection:
             # Not for the pool again, because of what is set here.
             connection.detach()
             if connection.dialect.name == "sqlite":
@@ -150,19 +176,39 @@ class Database:
         """Close the pooled connections."""
         self.engine.dispose()
 
+    @contextmanager
+    def _availability(self) -> Iterator[None]:
+        try:
+            yield
+        except (DBAPIError, NoFreeConnection) as error:
+            # Of two transactions that wait for one another, PostgreSQL ends one with 40P01.
+            if getattr(getattr(error, "orig", None), "sqlstate", None) in {"40001", "40P01"}:
+                raise Collision("The database is busy with the same; try again.") from error
+            lost = getattr(error, "connection_invalidated", True)
+            if lost or isinstance(error, (OperationalError, InterfaceError)):
+                self._report(error)
+                raise Unavailable("The database can't serve at the moment.") from error
+            raise
+        if self._trouble:
+            self._trouble = ""
+            logger.info("The database at %s serves again.", self._shown())
 
-@contextmanager
-def _availability() -> Iterator[None]:
-    try:
-        yield
-    except (DBAPIError, NoFreeConnection) as error:
-        # Of two transactions that wait for one another, PostgreSQL ends one with 40P01.
-        if getattr(getattr(error, "orig", None), "sqlstate", None) in {"40001", "40P01"}:
-            raise Collision("The database is busy with the same; try again.") from error
-        lost = getattr(error, "connection_invalidated", True)
-        if lost or isinstance(error, (OperationalError, InterfaceError)):
-            raise Unavailable("The database can't serve at the moment.") from error
-        raise
+    def _report(self, error: DBAPIError | NoFreeConnection) -> None:
+        """Log what the driver says, once until it says something else.
+
+        Callers learn less, and whoever polls would fill the log.
+        """
+        # Not the error itself, which shows the statement with its values.
+        said = " ".join(str(getattr(error, "orig", error)).split())
+        for password in _passwords(self._address):
+            said = said.replace(password, "***")
+        if said != self._trouble:
+            self._trouble = said
+            logger.warning("The database at %s can't serve: %s", self._shown(), said)
+
+    def _shown(self) -> str:
+        # A password may stand among the parameters as well.
+        return self._address.set(query={}).render_as_string(hide_password=True)
 
 
 def repeat_on_collision(attempt: Callable[[], Outcome]) -> Outcome:
@@ -185,6 +231,22 @@ def serialise(transaction: Connection | Session, name: str) -> None:
     if connection.dialect.name == "postgresql":
         key = func.hashtextextended(name, 0)
         connection.execute(select(func.pg_advisory_xact_lock(key)))
+
+
+def _parsed(text: str) -> URL:
+    try:
+        url = make_url(text)
+    except (ArgumentError, ValueError):
+        # Without the cause, which may repeat a part of the password.
+        raise ValueError("expected an address such as postgresql://user:…@host/database") from None
+    if url.get_backend_name() not in KINDS:
+        raise ValueError(f"expected an address that begins with {', '.join(KINDS)}")
+    return url
+
+
+def _passwords(url: URL) -> list[str]:
+    parameters = [str(value) for name, value in url.query.items() if "password" in name]
+    return [each for each in (url.password, *parameters) if each]
 
 
 def _prepare_sqlite(url: URL) -> tuple[URL, dict[str, Any]]:

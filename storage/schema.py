@@ -9,15 +9,18 @@ database gets its tables from the models, and Alembic is loaded only to change t
 import logging
 import threading
 from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
+import click
 from flask import Flask, request
 from sqlalchemy import Column, Connection, MetaData, String, Table, inspect, select
 
 from chassis.config import ConfigError
 from chassis.errors import Unavailable
 from chassis.inbound.app import settings_of
-from chassis.inbound.health import add_readiness_check
+from chassis.inbound.health import add_readiness_check, note
 from storage.database import Database
 
 # As Alembic makes it.
@@ -52,14 +55,15 @@ class Schema:
         newest = max(path.name for path in self._folder.glob("[0-9]*.py"))
         self._newest = f"{self._config.service}_{newest[:4]}"
         self._lock, self._is_ready = threading.Lock(), False
+        self._note = partial(note, app, "schema")
         app.before_request(self._guard)
-        app.cli.command("migrate", help="Bring the tables to the newest revision.")(self.upgrade)
+        app.cli.command("migrate", help="Bring the tables to the newest revision.")(self._migrate)
         add_readiness_check(app, "database", database.check)
         add_readiness_check(app, "schema", self.check)
         try:
-            self._prepare()
-        except Unavailable as error:
-            logger.warning("not ready: %s", error)
+            # Whoever asks or waits learns why not; the command ``migrate`` is about to mend it.
+            with suppress(Unavailable):
+                self._prepare()
         except ConfigError:
             database.close()
             raise
@@ -75,20 +79,40 @@ class Schema:
         except ConfigError as error:
             raise Unavailable(str(error)) from error
 
-    def upgrade(self) -> None:
+    def upgrade(self) -> tuple[str | None, str]:
         """Bring the tables to the newest revision; safe in several processes at once.
 
         Tables that were made before there were revisions are taken for the first one.
+
+        Returns:
+            The revisions before, None without any, and after.
         """
         with self._database.change_schema() as connection:
-            if self._stored(connection) is None:
+            before = self._stored(connection)
+            if before is None:
                 self._adopt(connection)
             if self._is_behind(connection):
                 migrate(connection, self._folder, self._newest)
+            after = self._stored(connection) or self._newest
+        if before != after:
+            logger.info("The tables went from %s to %s.", before or "none", after)
+        return before, after
+
+    def _migrate(self) -> None:
+        try:
+            before, after = self.upgrade()
+        except Unavailable as error:
+            raise click.ClickException(error.detail) from error
+        word = "already" if before == after else "now"
+        click.echo(f"{self._config.service}: {word} at {after}")
 
     def _guard(self) -> None:
         if not self._is_ready and request.endpoint not in {"healthz", "readyz", "metrics"}:
-            self.check()
+            try:
+                self.check()
+            except Unavailable as error:
+                self._note(str(error))
+                raise
 
     def _prepare(self) -> None:
         with self._lock:
@@ -130,6 +154,8 @@ def migrate(connection: Connection, folder: Path, revision: str, command: str = 
     from alembic import command as commands  # noqa: PLC0415 - 11 MB that are seldom needed.
     from alembic.config import Config  # noqa: PLC0415 - as above.
 
+    # Its remarks are of no use to an operator, and one of them sounds like an alarm.
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     config = Config(attributes={"connection": connection})
     # Paths may have spaces and percent signs in them.
     places = {"script_location": Path(__file__).with_name("alembic"), "version_locations": folder}

@@ -28,18 +28,24 @@ class NothingToBackUp(Exception):
 
 
 class TargetInUse(Exception):
-    """Refuse to mix a backup with what lies in its folder."""
+    """Refuse to mix copies with what lies in their folder."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Back up the shop of this environment; return 1 when that can't be done."""
+    """Back up or restore the shop of this environment; return 1 when that can't be done."""
     parser = argparse.ArgumentParser(prog="python -m tools.backup", description=__doc__)
     parser.add_argument("folder", type=Path, help="new folder to copy the databases into")
-    folder = parser.parse_args(arguments).folder
+    parser.add_argument(
+        "--restore", action="store_true", help="copy them from there into a new data folder"
+    )
+    options = parser.parse_args(arguments)
+    work, failure = (
+        (restore, "Nothing was restored") if options.restore else (back_up, "No backup was made")
+    )
     try:
-        back_up(data_dir(environment()), folder, lambda text: sys.stdout.write(f"{text}\n"))
+        work(data_dir(environment()), options.folder, lambda text: sys.stdout.write(f"{text}\n"))
     except (NothingToBackUp, TargetInUse, sqlite3.Error, OSError) as error:
-        sys.stderr.write(f"No backup was made: {error}\n")
+        sys.stderr.write(f"{failure}: {error}\n")
         return 1
     return 0
 
@@ -54,7 +60,9 @@ def back_up(data: Path, folder: Path, progress: Progress = lambda _: None) -> li
     """
     sources = sorted(data.glob("*.sqlite3"))
     if not sources:
-        raise NothingToBackUp(f"{data} holds no database.")
+        raise NothingToBackUp(
+            f"{data} holds no database. Those on a server are copied with pg_dump."
+        )
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if any(folder.iterdir()):
         raise TargetInUse(f"{folder} is not empty.")
@@ -65,6 +73,20 @@ def back_up(data: Path, folder: Path, progress: Progress = lambda _: None) -> li
             _copy(snapshot, copies[-1])
             progress(f"{number} of {len(sources)}: {copies[-1]}")
     return copies
+
+
+def restore(data: Path, folder: Path, progress: Progress = lambda _: None) -> list[Path]:
+    """Make a data folder from a backup, and return its databases.
+
+    Raises:
+        NothingToBackUp: the backup holds no database.
+        TargetInUse: there is a data folder, and it is not empty: old rows, logs of transactions
+            and other files would mix with the copies.
+        sqlite3.Error: a copy can't be read, or is not whole.
+    """
+    if data.exists() and any(data.iterdir()):
+        raise TargetInUse(f"{data} is not empty. Stop the shop and move that folder away first.")
+    return back_up(folder, data, progress)
 
 
 def snapshots(sources: Sequence[Path], stack: ExitStack) -> list[sqlite3.Connection]:

@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
 
 def init_app(app: Flask) -> None:
     """Serve ``/healthz`` and ``/readyz``."""
-    app.extensions["readiness"] = {}
+    app.extensions.update(readiness={}, unready={})
     app.add_url_rule("/healthz", "healthz", lambda: jsonify(status="ok"))
     app.add_url_rule("/readyz", "readyz", _readiness)
 
@@ -30,14 +30,27 @@ def add_readiness_check(app: Flask, name: str, check: Check) -> None:
     app.extensions["readiness"][name] = check
 
 
+def note(app: Flask, name: str, reason: str) -> None:
+    """Log why a check says no, once until it says something else; without a reason it says yes.
+
+    Whoever waits for a service asks many times a second.
+    """
+    before = app.extensions["unready"].get(name, "")
+    app.extensions["unready"][name] = reason
+    if reason and reason != before:
+        logger.warning("not ready: %s: %s", name, reason)
+
+
 def _readiness() -> tuple[Response, int]:
     failing = []
     for name, check in current_app.extensions["readiness"].items():
         try:
             check()
         except ServiceError as error:
-            logger.warning("not ready: %s: %s", name, error)
+            note(current_app, name, str(error))
             failing.append(name)
+        else:
+            note(current_app, name, "")
     if failing:
         return jsonify(status="unavailable", failing=failing), 503
     return jsonify(status="ready"), 200

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from chassis.config import Environ, Secret, ServiceConfig, setting
 from chassis.inbound.tokens import MAX_LIFE_SECONDS
-from storage.database import default_url
+from storage.database import database_address, default_url
 
 USERS_FILE = Path("users.json")
 NO_USERS_FILE = "none"
@@ -41,7 +41,7 @@ class Config(ServiceConfig):
     database_url: Secret = setting(
         "AUTH_DATABASE_URL",
         default=default_url("auth"),
-        parse=Secret,
+        parse=database_address,
         doc="database of users and signing keys",
     )
     users_file: Path | None = setting(

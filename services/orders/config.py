@@ -1,10 +1,26 @@
 """Declare the settings of the orders service."""
 
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from chassis.config import Secret, ServiceConfig, positive, seconds, setting
 from contracts.topology import default_url
+from storage.database import database_address
 from storage.database import default_url as default_database_url
+
+
+def base_address(text: str) -> str:
+    """Read the address of a service, under which the path of a call goes.
+
+    Raises:
+        ValueError: it is none, or has a path of its own.
+    """
+    url = urlsplit(text)
+    if url.scheme not in {"http", "https"} or not url.hostname:
+        raise ValueError("expected an address like http://host:port")
+    if url.path.strip("/") or url.query or url.fragment:
+        raise ValueError("expected an address without a path; /internal/events is added to it")
+    return text
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,7 +32,7 @@ class Config(ServiceConfig):
     database_url: Secret = setting(
         "ORDERS_DATABASE_URL",
         default=default_database_url("orders"),
-        parse=Secret,
+        parse=database_address,
         doc="database of carts and orders",
     )
     auth_url: str = setting(
@@ -31,7 +47,8 @@ class Config(ServiceConfig):
     notifications_url: str = setting(
         "NOTIFICATIONS_URL",
         default="",
-        doc="who is told what became of orders; when empty, and no broker either, nobody is",
+        parse=base_address,
+        doc="base address of who is told of orders; when empty, and no broker either, nobody is",
     )
     celery_broker_url: Secret = setting(
         "CELERY_BROKER_URL",

@@ -1,16 +1,21 @@
 """Show operators how the service is doing, and have dead letters tried again."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
+
+from sqlalchemy import Row, select
+from sqlalchemy.orm import Session
 
 from chassis.errors import NotFound
 from storage import outbox
 
 from . import repository
-from .models import OutboxEvent
+from .models import Order, OutboxEvent
 from .service import Shop
 
 SHOWN = 100
+OLDEST = 20
 
 
 def overview(shop: Shop) -> dict[str, Any]:
@@ -20,6 +25,7 @@ def overview(shop: Shop) -> dict[str, Any]:
         depth, oldest = outbox.waiting(session, OutboxEvent)
         dead, letters = outbox.dead_letters(session, OutboxEvent, SHOWN)
         counts, since, owing = repository.count_unfinished(session)
+        oldest_orders = _oldest(session)
     return {
         "service": "orders",
         "breakers": {name: {"state": guard.state} for name, guard in shop.clients.breakers.items()},
@@ -29,6 +35,7 @@ def overview(shop: Shop) -> dict[str, Any]:
             "by_status": counts,
             "oldest_age_seconds": _age(since, now),
             "owing": owing,
+            "oldest": oldest_orders,
         },
     }
 
@@ -43,6 +50,12 @@ def retry_dead_letter(shop: Shop, event_id: str) -> None:
         if not outbox.revive(session, OutboxEvent, event_id, shop.clock.now()):
             raise NotFound("There is no such dead letter.")
     shop.publisher.committed()
+
+
+def _oldest(session: Session) -> Sequence[Row[str, str, datetime]]:
+    """Find the orders with work left that have waited longest: the ones to look into."""
+    query = select(Order.id, Order.status, Order.created_at).where(Order.unsettled)
+    return session.execute(query.order_by(Order.created_at, Order.id).limit(OLDEST)).all()
 
 
 def _age(moment: datetime | None, now: datetime) -> float | None:

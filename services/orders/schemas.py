@@ -147,12 +147,24 @@ class DeadLetterSchema(Schema):
     died_at = fields.DateTime(required=True)
 
 
+class UnsettledOrderSchema(Schema):
+    """Name an order with work left."""
+
+    id = fields.String(required=True)
+    status = fields.String(required=True, validate=validate.OneOf(list(Status)))
+    created_at = fields.DateTime(required=True)
+
+
 class UnfinishedSchema(Schema):
-    """Count the orders that are not settled; ``owing`` ones owe a refund or their goods."""
+    """Count the orders that are not settled; ``owing`` ones owe a refund or their goods.
+
+    The ``oldest`` of both kinds are named, twenty at most.
+    """
 
     by_status = fields.Dict(keys=fields.String(), values=fields.Integer(), required=True)
     oldest_age_seconds = fields.Float(required=True, allow_none=True)
     owing = fields.Integer(required=True)
+    oldest = fields.List(fields.Nested(UnsettledOrderSchema), required=True)
 
 
 class OperationsSchema(Schema):

@@ -5,6 +5,7 @@ from typing import Final
 
 from chassis.config import Environ, Secret, ServiceConfig, positive, setting
 from contracts.topology import default_url
+from storage.database import database_address
 from storage.database import default_url as default_database_url
 
 DEVELOPMENT_WEBHOOK_SECRET: Final = "development-only-webhook-signing-secret"  # noqa: S105 - refused in production.
@@ -26,14 +27,14 @@ class Config(ServiceConfig):
     database_url: Secret = setting(
         "PAYMENTS_DATABASE_URL",
         default=default_database_url("payments"),
-        parse=Secret,
+        parse=database_address,
         doc="database of payments and their ledger",
     )
     auth_url: str = setting("AUTH_URL", default=default_url("auth"), doc="where the key set is")
     provider_database_url: Secret = setting(
         "PAYMENTS_PROVIDER_DATABASE_URL",
         default=default_database_url("provider"),
-        parse=Secret,
+        parse=database_address,
         doc="the stand-in provider's own record",
     )
     # Below half of the second that orders waits, so that a hung provider never makes this service

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from chassis.config import Secret, ServiceConfig, positive, setting
 from contracts.topology import default_url
+from storage.database import database_address
 from storage.database import default_url as default_database_url
 
 BUNDLED_CATALOGUE = Path(__file__).with_name("catalogue.json")
@@ -33,7 +34,7 @@ class Config(ServiceConfig):
     database_url: Secret = setting(
         "PRODUCTS_DATABASE_URL",
         default=default_database_url("products"),
-        parse=Secret,
+        parse=database_address,
         doc="database of the catalogue, the stock and the reservations",
     )
     auth_url: str = setting(

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 from sqlalchemy import String, select, text, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from chassis.errors import Unavailable
@@ -17,6 +17,7 @@ from storage.database import (
     Collision,
     Database,
     Timestamp,
+    database_address,
     default_url,
     repeat_on_collision,
     serialise,
@@ -335,6 +336,63 @@ def test_server_that_is_not_there_is_unavailable(tmp_path):
 
     with pytest.raises(Unavailable):
         database.check()
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["postgresql://ann:hu5h@127.0.0.1:1/shop", "postgresql://127.0.0.1:1/shop?password=hu5h"],
+)
+def test_driver_s_words_are_logged_once_and_never_the_password(address, caplog):
+    database = Database(address)
+
+    for _ in range(3):
+        with pytest.raises(Unavailable) as refused:
+            database.check()
+
+    [record] = caplog.records
+    assert "refused" in record.getMessage()
+    assert "127.0.0.1:1/shop" in record.getMessage()
+    assert "hu5h" not in caplog.text + str(refused.value)
+    database.close()
+
+
+def test_missing_database_is_named_in_the_log_until_it_is_there(postgresql, tmp_path, caplog):
+    away = postgresql.create("away", tmp_path)
+    postgresql.destroy(away)
+    database = Database(away)
+    with pytest.raises(Unavailable):
+        database.check()
+
+    postgresql.restore(away)
+    caplog.set_level("INFO")
+    database.check()
+    database.check()
+
+    said = [record.getMessage() for record in caplog.records]
+    assert len(said) == 2
+    assert "does not exist" in said[0]
+    assert "serves again" in said[1]
+    database.close()
+
+
+def test_password_is_masked_in_whatever_the_driver_says(caplog):
+    database = Database("postgresql://ann:hu5h@db.example/shop")
+
+    database._report(OperationalError("SELECT", ["row"], Exception('no\n"hu5h" here')))
+
+    assert caplog.messages == [
+        'The database at postgresql://ann:***@db.example/shop can\'t serve: no "***" here'
+    ]
+
+
+@pytest.mark.parametrize(
+    "address", ["mysql://ann:hu5h@db/shop", "hu5h", "postgresql://ann:hu5h/x@db:hu5h/shop"]
+)
+def test_address_of_another_kind_is_refused_without_repeating_it(address):
+    with pytest.raises(ValueError, match=r"^expected an address") as refused:
+        database_address(address)
+
+    assert "hu5h" not in str(refused.value)
 
 
 def test_driver_of_postgresql_stays_unloaded_for_sqlite(tmp_path):

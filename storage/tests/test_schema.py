@@ -1,5 +1,6 @@
 """Hold the tables of a service against the revision that its code expects."""
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -137,8 +138,31 @@ def test_production_waits_for_the_command(start, url, tmp_path):
 
     done = app.test_cli_runner().invoke(args=["migrate"])
 
-    assert done.exit_code == 0, done.output
+    assert (done.exit_code, done.output) == (0, "service: now at service_0002\n")
     assert (status(app, "/things"), status(app)) == (200, 200)
+    again = app.test_cli_runner().invoke(args=["migrate"])
+    assert (again.exit_code, again.output) == (0, "service: already at service_0002\n")
+
+
+def test_start_says_in_one_line_what_became_of_the_tables(start, tmp_path):
+    start(1)
+    start(2)
+
+    lines = (tmp_path / "log/service.jsonl").read_text().splitlines()
+    assert [json.loads(line)["message"] for line in lines] == [
+        "The tables went from none to service_0001.",
+        "The tables went from service_0001 to service_0002.",
+    ]
+
+
+def test_request_that_is_refused_for_its_tables_leaves_the_reason_once(start, tmp_path):
+    start(1)
+    app = start(2, SHOP_ENV="production")
+
+    assert [status(app, "/things"), status(app, "/things")] == [503, 503]
+
+    logged = (tmp_path / "log/service.jsonl").read_text()
+    assert logged.count("The tables are not at service_0002") == 1
 
 
 def test_production_migrates_by_itself_where_a_setting_says_so(start, url):

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from chassis.config import ServiceConfig, Settings
+from chassis.config import ConfigError, ServiceConfig, Settings
 from chassis.inbound.serving import ServingConfig
 from contracts.topology import PORT_OFFSETS
 from gateway.config import Config as GatewayConfig
@@ -103,3 +103,13 @@ def test_ports_in_the_readme_are_those_of_the_topology():
 
     expected = {service: str(8000 + PORT_OFFSETS[service]) for service in ["gateway", *SERVICES]}
     assert {name: port for name, port in ports.items() if port.isdigit()} == expected
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_database_of_another_kind_is_refused_by_the_name_of_its_setting(service):
+    config = config_of(service)
+    names = [name for name in variables(config) if name.endswith("_DATABASE_URL")]
+
+    for name in names:
+        with pytest.raises(ConfigError, match=f"^{name}: expected"):
+            config.from_environ({name: "mysql://shop:secret@db/shop"})

@@ -6,7 +6,7 @@ from contextlib import ExitStack, closing
 
 import pytest
 
-from tools.backup import NothingToBackUp, TargetInUse, back_up, main, snapshots
+from tools.backup import NothingToBackUp, TargetInUse, back_up, main, restore, snapshots
 
 
 @pytest.fixture
@@ -113,6 +113,40 @@ def test_command_shows_each_copy(data, tmp_path, monkeypatch, capsys):
 
     assert main([str(tmp_path / "copy")]) == 0
     assert "2 of 2" in capsys.readouterr().out
+
+
+def test_restored_folder_has_what_the_backup_had(data, tmp_path, monkeypatch, capsys):
+    back_up(data, tmp_path / "monday")
+    with closing(connect(data, "first")) as connection:
+        connection.execute("UPDATE counter SET value = 5")
+    data.rename(tmp_path / "old")
+    monkeypatch.setenv("SHOP_DATA_DIR", str(data))
+
+    assert main([str(tmp_path / "monday"), "--restore"]) == 0
+
+    assert [value(data, name) for name in ("first", "second")] == [0, 0]
+    assert f"2 of 2: {data}/second.sqlite3" in capsys.readouterr().out
+
+
+def test_backup_is_not_restored_over_data(data, tmp_path, monkeypatch, capsys):
+    back_up(data, tmp_path / "monday")
+    with closing(connect(data, "first")) as connection:
+        connection.execute("UPDATE counter SET value = 5")
+    monkeypatch.setenv("SHOP_DATA_DIR", str(data))
+
+    assert main([str(tmp_path / "monday"), "--restore"]) == 1
+
+    assert value(data, "first") == 5
+    assert "Stop the shop and move that folder away first." in capsys.readouterr().err
+
+
+def test_backup_without_a_database_is_not_restored(tmp_path):
+    (tmp_path / "monday").mkdir()
+
+    with pytest.raises(NothingToBackUp):
+        restore(tmp_path / "var", tmp_path / "monday")
+
+    assert not (tmp_path / "var").exists()
 
 
 def test_command_says_why_it_made_none(tmp_path, monkeypatch, capsys):

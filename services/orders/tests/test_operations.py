@@ -5,6 +5,7 @@ import pytest
 from chassis.errors import Unavailable
 from chassis.outbound.breaker import CircuitBreakerGuard
 from chassis.testing import bearer
+from services.orders import operations
 from services.orders.clients import connect
 from services.orders.config import Config
 from storage.outbox import EventRefused
@@ -50,6 +51,7 @@ def test_service_at_rest_has_nothing_open(look):
             "by_status": {"pending": 0, "reserved": 0, "payment_pending": 0},
             "oldest_age_seconds": None,
             "owing": 0,
+            "oldest": [],
         },
     }
 
@@ -82,6 +84,21 @@ def test_order_that_still_owes_its_goods_is_counted(place, look, client, alice, 
     unfinished = look()["unfinished"]
 
     assert (unfinished["owing"], unfinished["oldest_age_seconds"]) == (1, None)
+    assert [(o["id"], o["status"]) for o in unfinished["oldest"]] == [(order_id, "cancelled")]
+
+
+def test_orders_with_work_left_are_named_from_the_oldest_on(place, look, clock, monkeypatch):
+    monkeypatch.setattr(operations, "OLDEST", 2)
+    place()
+    waiting = []
+    for _ in range(3):
+        clock.advance(1)
+        waiting.append(place(token="tok_hang").get_json()["id"])
+
+    oldest = look()["unfinished"]["oldest"]
+
+    assert [order["id"] for order in oldest] == waiting[:2]
+    assert {order["status"] for order in oldest} == {"payment_pending"}
 
 
 def test_breakers_show_their_states(app, look):
