@@ -177,3 +177,12 @@ def test_refund_key_may_be_as_long_as_keys_can_be(refund, order_id, payments):
     refund(order_id, 1000, key="k" * 255)
 
     assert max(map(len, payments.refund_keys)) <= 255
+
+
+def test_refund_of_nothing_is_not_valid(call, refund, order_id, payments):
+    call(order_id, "ship")
+
+    answer = refund(order_id, 0)
+
+    assert (answer.status_code, list(answer.get_json()["errors"])) == (422, ["amount"])
+    assert payments.refund_keys == {}
