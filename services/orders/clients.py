@@ -118,7 +118,7 @@ class Payments(Protocol):
         ...
 
     def capture(self, payment_id: str) -> Payment:
-        """Take what was set aside."""
+        """Take what was set aside; once that is done, return the payment as it is by now."""
         ...
 
     def void(self, order_id: str) -> None:
@@ -129,7 +129,7 @@ class Payments(Protocol):
         """Give back an amount or all that is left.
 
         Raises:
-            RefundExceedsCaptured: less than the amount is left.
+            RefundExceedsCaptured: less than the amount is left, or nothing at all.
         """
         ...
 

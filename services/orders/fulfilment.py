@@ -13,7 +13,7 @@ from . import repository
 from .answers import JSON_TYPE, money_of, order_document, refusal_answer
 from .clients import Payment
 from .domain import Status
-from .errors import IllegalTransition
+from .errors import IllegalTransition, RefundExceedsCaptured
 from .models import Order
 from .once import run_once
 from .service import Shop, show_order
@@ -69,6 +69,13 @@ def refund_order(shop: Shop, wanted: Refund) -> tuple[StoredAnswer, bool]:
     given back before the order is sent.
     """
 
+    def refuse() -> StoredAnswer | None:
+        try:
+            _check_refundable(shop, wanted)
+        except Conflict as refusal:
+            return refusal_answer(refusal)
+        return None
+
     def refund() -> StoredAnswer:
         try:
             order, payment = _refund(shop, wanted)
@@ -79,26 +86,66 @@ def refund_order(shop: Shop, wanted: Refund) -> tuple[StoredAnswer, bool]:
 
     # An order that can't be found must not use the key up.
     show_order(shop, wanted.order_id, None)
-    return run_once(shop.database, wanted.request, refund, shop.clock)
+    return run_once(shop.database, wanted.request, refund, shop.clock, refuse)
+
+
+def _check_refundable(shop: Shop, wanted: Refund) -> None:
+    order = show_order(shop, wanted.order_id, None)
+    if order.status in (*SENT, Status.REFUNDED):
+        return
+    if order.status != Status.CONFIRMED:
+        raise IllegalTransition(f"An order that is {order.status} can't be refunded.")
+    total = order.total_minor or 0
+    whole = wanted.amount is None or wanted.amount.amount_minor >= total
+    # More than is left is for payments to refuse, which knows better what is on its way back.
+    if whole or wanted.amount == _left_of(_look_up(shop, order)):
+        raise IllegalTransition("Nothing would be left of a confirmed order: cancel it instead.")
 
 
 def _refund(shop: Shop, wanted: Refund) -> tuple[Order, Payment]:
     order = show_order(shop, wanted.order_id, None)
-    _check_refundable(order, wanted.amount)
     # A digest, because the parts together may be longer than a key can be.
     key = idempotency.fingerprint(wanted.order_id, wanted.operator_id, wanted.key)
-    payment = shop.clients.payments.refund(order.payment_id or "", wanted.amount, key)
-    if payment.refunded == payment.captured and order.status in SENT:
-        order = _move(shop, wanted.order_id, None, Status.REFUNDED)
+    try:
+        payment = shop.clients.payments.refund(order.payment_id or "", wanted.amount, key)
+    except RefundExceedsCaptured:
+        # The last refund may have gone through without this service hearing of it.
+        payment = _look_up(shop, order)
+        if wanted.amount or order.status not in SENT or _left_of(payment).amount_minor:
+            raise
+    if not _left_of(payment).amount_minor:
+        order = _close(shop, order.id)
     return order, payment
 
 
-def _check_refundable(order: Order, amount: Money | None) -> None:
-    if order.status in (*SENT, Status.REFUNDED):
-        return
-    part = amount is not None and amount.amount_minor < (order.total_minor or 0)
-    if order.status != Status.CONFIRMED or not part:
-        raise IllegalTransition(f"An order that is {order.status} can't be refunded like this.")
+def _close(shop: Shop, order_id: str) -> Order:
+    """End an order of whose payment nothing is left, from whatever state it is in by now.
+
+    One that was not sent is cancelled: refunds at the same moment took, part by part, what each
+    of them would have left.
+    """
+    with shop.database.write() as session:
+        order = repository.get_order(session, order_id, None, lock=True)
+        now, changes = shop.clock.now(), {}
+        if order.status == Status.CONFIRMED:
+            changes = {"owed": ["restock"], "claimed_until": repository.lease(now)}
+        elif order.status not in SENT:
+            return order
+        target = Status.CANCELLED if changes else Status.REFUNDED
+        repository.move(session, order, target, now, shop.publisher, **changes)
+    shop.publisher.committed()
+    if changes:
+        shop.saga.settle(order)
+    return order
+
+
+def _look_up(shop: Shop, order: Order) -> Payment:
+    # What was captured once is only shown by doing it again.
+    return shop.clients.payments.capture(order.payment_id or "")
+
+
+def _left_of(payment: Payment) -> Money:
+    return payment.captured.minus(payment.refunded)
 
 
 def _payment_document(payment: Payment) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Do something once for an idempotency key, and give the same answer to each repetition."""
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from chassis.clock import Clock
 from chassis.errors import ServiceError
@@ -14,10 +14,19 @@ from .models import IdempotencyRecord
 # After this long without an answer the first attempt is taken to have died; longer than any
 # request may last.
 ATTEMPT_SECONDS = 15
+# The subject of a record whose request was let through.
+ALLOWED = "allowed"
+
+Refuse = Callable[[], StoredAnswer | None]
+"""Look whether the request is allowed; return the refusal, or None."""
 
 
 def run_once(
-    database: Database, request: Request, work: Callable[[], StoredAnswer], clock: Clock
+    database: Database,
+    request: Request,
+    work: Callable[[], StoredAnswer],
+    clock: Clock,
+    refuse: Refuse = lambda: None,
 ) -> tuple[StoredAnswer, bool]:
     """Do something once; return its answer, and whether that was stored before.
 
@@ -25,18 +34,30 @@ def run_once(
     die in the middle of it.  An error that it raises is not remembered; a refusal that should
     be is an answer.
 
+    ``refuse`` is asked before, until it once lets the request through.  A repetition is not asked
+    about again: the first attempt may have changed what the refusal is decided by.
+
     Raises:
         InProgress: the first request is still running.
         IdempotencyKeyReused: the key came with another body before.
     """
     # Of two at the same moment the second one finds what the first has begun.
-    stored = repeat_on_collision(lambda: _begin(database, request, clock.now()))
+    stored, allowed = repeat_on_collision(lambda: _begin(database, request, clock.now()))
     if stored:
         return stored, True
+    answer = None
     try:
-        answer = work()
+        if not allowed:
+            answer = refuse()
+        if answer is None:
+            _allow(database, request)
+            allowed = True
+            answer = work()
     except ServiceError:
-        _forget(database, request)
+        if allowed:
+            _free(database, request, clock.now())
+        else:
+            _forget(database, request)
         raise
     with database.write() as session:
         key = (request.owner, request.key)
@@ -44,18 +65,19 @@ def run_once(
     return answer, False
 
 
-def _begin(database: Database, request: Request, now: datetime) -> StoredAnswer | None:
+def _begin(database: Database, request: Request, now: datetime) -> tuple[StoredAnswer | None, bool]:
+    """Return the stored answer, and whether an earlier attempt was let through."""
     with database.write() as session:
         record = idempotency.find(session, IdempotencyRecord, request, lock=True)
         if record is None:
             idempotency.claim(session, IdempotencyRecord, request, "", now)
-            return None
+            return None, False
         stored = idempotency.answer_of(record)
         if stored is None:
             if (now - record.created_at).total_seconds() < ATTEMPT_SECONDS:
                 raise InProgress("Wait for the answer to the first request with this key.")
             record.created_at = now
-        return stored
+        return stored, record.subject == ALLOWED
 
 
 def _forget(database: Database, request: Request) -> None:
@@ -63,3 +85,18 @@ def _forget(database: Database, request: Request) -> None:
         record = idempotency.find(session, IdempotencyRecord, request)
         if record is not None:
             session.delete(record)
+
+
+def _allow(database: Database, request: Request) -> None:
+    with database.write() as session:
+        record = idempotency.find(session, IdempotencyRecord, request)
+        if record is not None:
+            record.subject = ALLOWED
+
+
+def _free(database: Database, request: Request, now: datetime) -> None:
+    """Let the next attempt begin at once."""
+    with database.write() as session:
+        record = idempotency.find(session, IdempotencyRecord, request)
+        if record is not None:
+            record.created_at = now - timedelta(seconds=ATTEMPT_SECONDS)

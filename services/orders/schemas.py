@@ -3,15 +3,20 @@
 from collections.abc import Mapping
 from typing import Any
 
-from marshmallow import fields, post_load, validate
+from marshmallow import ValidationError, fields, post_load, validate
 
 from chassis.inbound.api import Integer, Schema, Text
 from chassis.outbound.breaker import BreakerState
-from contracts.money import MoneySchema
+from contracts.money import Money, MoneySchema
 
 from .domain import MAX_LINES, MAX_QUANTITY, Line, Status
 
 MAX_PRODUCT_ID = 2**31 - 1
+
+
+def _above_zero(amount: Money) -> None:
+    if not amount.amount_minor:
+        raise ValidationError({"amount_minor": ["Must be above zero."]})
 
 
 class LineSchema(Schema):
@@ -103,7 +108,7 @@ class RefundedOrderSchema(OrderSchema):
 class RefundSchema(Schema):
     """Give back an amount, or without one all that is left."""
 
-    amount = fields.Nested(MoneySchema, allow_none=False)
+    amount = fields.Nested(MoneySchema, allow_none=False, validate=_above_zero)
 
 
 class QuantitySchema(Schema):

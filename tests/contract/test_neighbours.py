@@ -182,3 +182,14 @@ def test_refund_above_what_is_left_is_refused(payments, authorised):
 
     with pytest.raises(RefundExceedsCaptured):
         payments.refund(authorised.id, Money(10_001), "too-much")
+
+
+def test_rest_of_nothing_is_refused_and_capturing_again_tells_so(payments, authorised):
+    payments.capture(authorised.id)
+    payments.refund(authorised.id, None, "all")
+
+    with pytest.raises(RefundExceedsCaptured):
+        payments.refund(authorised.id, None, "rest")
+
+    payment = payments.capture(authorised.id)
+    assert payment.refunded == payment.captured == AMOUNT

@@ -153,7 +153,7 @@ class FakePayments:
             return payment
         left = payment.captured.minus(payment.refunded)
         wanted = amount or left
-        if wanted.amount_minor > left.amount_minor:
+        if not 0 < wanted.amount_minor <= left.amount_minor:
             raise RefundExceedsCaptured
         self.refund_keys[key] = wanted
         return self._change(payment_id, refunded=payment.refunded.plus(wanted))

@@ -4,6 +4,7 @@ import itertools
 
 import pytest
 
+from chassis.errors import Unavailable
 from services.orders import reconciler
 from services.orders.domain import EDGES, Status
 
@@ -32,6 +33,36 @@ def refund(call, operator):
         return call(order_id, "refund", {**operator, "Idempotency-Key": key}, json=body)
 
     return refund
+
+
+@pytest.fixture
+def lose_answers(monkeypatch, payments):
+    """Have refunds made without anybody hearing of it, until the returned function is called."""
+
+    def refund_in_vain(*args, refund=payments.refund):
+        refund(*args)
+        raise Unavailable
+
+    def lose_answers():
+        monkeypatch.setattr(payments, "refund", refund_in_vain)
+        return monkeypatch.undo
+
+    return lose_answers
+
+
+@pytest.fixture
+def meanwhile(monkeypatch, payments):
+    """Have something happen between the look at the order and its next refund."""
+
+    def meanwhile(action):
+        def refund_after(*args, refund=payments.refund):
+            monkeypatch.undo()
+            action()
+            return refund(*args)
+
+        monkeypatch.setattr(payments, "refund", refund_after)
+
+    return meanwhile
 
 
 def test_cancelling_gives_money_and_goods_back(call, alice, order_id, products, payments):
@@ -177,3 +208,108 @@ def test_refund_key_may_be_as_long_as_keys_can_be(refund, order_id, payments):
     refund(order_id, 1000, key="k" * 255)
 
     assert max(map(len, payments.refund_keys)) <= 255
+
+
+def test_refund_of_nothing_is_not_valid(call, refund, order_id, payments):
+    call(order_id, "ship")
+
+    answer = refund(order_id, 0)
+
+    assert (answer.status_code, list(answer.get_json()["errors"])) == (422, ["amount"])
+    assert payments.refund_keys == {}
+
+
+@pytest.mark.parametrize("commands", [["ship"], ["ship", "deliver"]])
+@pytest.mark.parametrize("key", ["lost", "another"])
+def test_full_refund_whose_answer_was_lost_is_finished_by_the_next(
+    call, refund, order_id, payments, lose_answers, commands, key
+):
+    for command in commands:
+        call(order_id, command)
+    found_again = lose_answers()
+    lost = refund(order_id, key="lost")
+    found_again()
+
+    answer = refund(order_id, key=key)
+
+    assert (lost.status_code, answer.status_code) == (503, 200)
+    assert answer.get_json()["status"] == "refunded"
+    assert answer.get_json()["payment"]["refunded"] == answer.get_json()["payment"]["captured"]
+    assert len(payments.refund_keys) == 1
+
+
+def test_refunded_order_has_nothing_left_to_refund(call, refund, order_id):
+    call(order_id, "ship")
+    refund(order_id)
+
+    answer = refund(order_id)
+
+    assert (answer.status_code, answer.get_json()["code"]) == (409, "refund_exceeds_captured")
+
+
+def test_parts_do_not_add_up_to_the_whole_before_the_order_is_sent(refund, order_id, payments):
+    statuses = [refund(order_id, amount).status_code for amount in (1999, 1999, 1998)]
+
+    assert statuses == [200, 409, 200]
+    assert payments.by_order[order_id].refunded.amount_minor == 3997
+
+
+def test_lost_part_is_not_refused_for_what_it_took_itself(refund, order_id, payments, lose_answers):
+    found_again = lose_answers()
+    refund(order_id, 1999, key="same")
+    found_again()
+
+    answer = refund(order_id, 1999, key="same")
+
+    assert (answer.status_code, answer.get_json()["status"]) == (200, "confirmed")
+    assert payments.by_order[order_id].refunded.amount_minor == 1999
+
+
+def test_last_part_of_an_order_that_is_sent_meanwhile_ends_it(
+    call, refund, order_id, payments, meanwhile, products
+):
+    def ship():
+        call(order_id, "ship")
+        refund(order_id, 1999)
+
+    meanwhile(ship)
+
+    answer = refund(order_id, 1999)
+
+    assert answer.get_json()["status"] == "refunded"
+    assert products.stock(1) == 8
+
+
+def test_parts_at_the_same_moment_that_leave_nothing_cancel_the_order(
+    call, refund, order_id, meanwhile, products
+):
+    meanwhile(lambda: refund(order_id, 1999))
+
+    answer = refund(order_id, 1999)
+
+    assert answer.get_json()["status"] == "cancelled"
+    assert products.stock(1) == 10
+    assert call(order_id, "ship").status_code == 409
+
+
+def test_order_that_was_sent_with_nothing_left_can_be_ended(call, refund, order_id, payments):
+    payment = payments.by_order[order_id]
+    payments.refund(payment.id, payment.captured, "earlier")
+    call(order_id, "ship")
+    call(order_id, "deliver")
+
+    refused, ended = refund(order_id, 1), refund(order_id)
+
+    assert (refused.status_code, ended.get_json()["status"]) == (409, "refunded")
+
+
+def test_confirmed_order_with_nothing_left_can_be_cancelled(
+    call, alice, refund, order_id, payments, products
+):
+    payment = payments.by_order[order_id]
+    payments.refund(payment.id, payment.captured, "earlier")
+
+    refused, cancelled = refund(order_id), call(order_id, "cancel", alice)
+
+    assert (refused.status_code, cancelled.get_json()["status"]) == (409, "cancelled")
+    assert products.stock(1) == 10

@@ -36,8 +36,8 @@ def database(database_url):
 
 @pytest.fixture
 def once(database, clock):
-    def once(work=lambda: ANSWER, request=REQUEST):
-        return run_once(database, request, work, clock)
+    def once(work=lambda: ANSWER, request=REQUEST, refuse=lambda: None):
+        return run_once(database, request, work, clock, refuse)
 
     return once
 
@@ -92,6 +92,34 @@ def test_error_is_not_remembered(once):
         once(fail)
 
     assert once() == (ANSWER, False)
+
+
+def test_refusal_is_remembered_and_nothing_done(once):
+    refusal = StoredAnswer(409, {}, b"{}")
+
+    assert once(pytest.fail, refuse=lambda: refusal) == (refusal, False)
+    assert once(pytest.fail) == (refusal, True)
+
+
+def test_request_that_was_let_through_is_not_refused_later(once):
+    def fail():
+        raise Unavailable
+
+    with pytest.raises(Unavailable):
+        once(fail)
+
+    assert once(refuse=pytest.fail) == (ANSWER, False)
+
+
+def test_request_is_looked_at_again_when_that_failed(once):
+    def fail():
+        raise Unavailable
+
+    with pytest.raises(Unavailable):
+        once(pytest.fail, refuse=fail)
+
+    refusal = StoredAnswer(409, {}, b"{}")
+    assert once(pytest.fail, refuse=lambda: refusal) == (refusal, False)
 
 
 def test_one_of_many_at_once_does_the_work(once):
