@@ -4,9 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.databases import Files, Lender, Server
-
-KINDS = ("sqlite", "postgresql")
+from tests.databases import KINDS, Files, Lender, Server, kinds_of
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -14,15 +12,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--database",
         choices=("both", *KINDS),
         default="both",
-        help="run on this kind of database; `both` has the services' own tests on each, and "
-        "what needs the whole shop on SQLite",
+        help="run on this kind of database; `both` has the services' own tests and the long "
+        "runs on each, and what else needs the whole shop on SQLite",
     )
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "databases" in metafunc.fixturenames:
-        chosen = metafunc.config.getoption("database")
-        kinds = KINDS if chosen == "both" else (chosen,)
+        kinds = kinds_of(metafunc.config)
         metafunc.parametrize("databases", kinds, indirect=True, scope="session")
 
 

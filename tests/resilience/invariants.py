@@ -11,8 +11,8 @@ from itertools import pairwise
 from services.orders.domain import UNFINISHED
 from tests.docs.state_graph import drawn_edges
 from tests.resilience.history import History, Outcome
-from tests.resilience.mailbox import Effect
 from tests.resilience.records import HELD, SOLD, Records, Till
+from tests.resilience.worker import Delivery
 
 PAID = {"confirmed", "shipped", "delivered", "refunded"}
 FINAL_PAYMENTS = {"captured", "refunded", "voided", "declined"}
@@ -36,7 +36,7 @@ class Evidence:
 
     history: History
     records: Records
-    effects: Sequence[Effect] | None = None
+    effects: Sequence[Delivery] | None = None
 
 
 Check = Callable[[Evidence], Iterator[str]]

@@ -16,8 +16,8 @@ from tests.resilience.invariants import (
     queues_are_empty,
     violations,
 )
-from tests.resilience.mailbox import Mailbox
 from tests.resilience.records import Addresses, has_outbox, read_records, units_in_all
+from tests.resilience.subscriber import Subscriber
 
 QUIET_SECONDS = 60.0
 """Within this time after the last fault everything has ended (I6)."""
@@ -32,7 +32,7 @@ def wait_until_quiet(look: Callable[[], Evidence]) -> float:
 
 
 class Proof:
-    """Run a shop whose history is recorded and whose events have a mailbox."""
+    """Run a shop whose history is recorded and whose events have a subscriber."""
 
     def __init__(
         self, folder: Path, *, stock: Mapping[int, int] | None = None, **environ: str
@@ -40,8 +40,8 @@ class Proof:
         """Open the shop in a new folder, with a ``stock`` that differs for some products."""
         folder.mkdir()
         self.folder = folder
-        self.mailbox = Mailbox(folder / "mailbox.sqlite3")
-        self.shop = Shop(folder, NOTIFICATIONS_URL=self.mailbox.url, **environ)
+        self.subscriber = Subscriber(folder)
+        self.shop = Shop(folder, NOTIFICATIONS_URL=self.subscriber.url, **environ)
         self.addresses = Addresses.of(self.shop)
         operator = Shopper(self.shop.url).sign_in("admin")
         for product_id, units in (stock or {}).items():
@@ -58,7 +58,7 @@ class Proof:
         """Return all that there is now."""
         history = History.read(self.recorder.path)
         told = has_outbox(self.addresses.orders)
-        effects = self.mailbox.effects() if told else None
+        effects = self.subscriber.effects if told else None
         return Evidence(history, read_records(self.addresses), effects)
 
     def settle(self) -> float:
@@ -72,7 +72,7 @@ class Proof:
 
     def close(self) -> None:
         self.shop.close()
-        self.mailbox.close()
+        self.subscriber.close()
         self.recorder.close()
 
     def __enter__(self) -> Self:

@@ -90,11 +90,13 @@ class Records:
 @contextmanager
 def reading(address: str) -> Iterator[Connection]:
     """Open a connection that can't write."""
-    engine = create_engine(address)
-    if make_url(address).get_backend_name() == "sqlite":
+    url = make_url(address)
+    if url.get_backend_name() == "sqlite":
+        engine = create_engine(url)
         event.listen(engine, "connect", lambda raw, _: raw.execute("PRAGMA query_only = ON"))
     else:
-        engine = engine.execution_options(postgresql_readonly=True)
+        url = url.set(drivername="postgresql+psycopg")
+        engine = create_engine(url, execution_options={"postgresql_readonly": True})
     try:
         with engine.connect() as connection:
             yield connection

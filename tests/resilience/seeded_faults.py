@@ -13,12 +13,13 @@ from typing import Any
 
 import requests
 
+from storage.database import Database
+from tests.resilience import worker
 from tests.resilience.history import History
 from tests.resilience.invariants import CONFIRMED_EVENT, Evidence
-from tests.resilience.mailbox import PATH, Mailbox, effects_in
 from tests.resilience.records import OUTBOX, Addresses, read_records
+from tests.resilience.subscriber import FILE, PATH, Subscriber
 
-MAILBOX = "mailbox.sqlite3"
 HISTORY = "history.jsonl"
 
 
@@ -44,11 +45,10 @@ class Copy:
     def evidence(self) -> Evidence:
         names = [field.name for field in fields(Addresses)]
         where = {name: f"sqlite:///{self.folder / name}.sqlite3" for name in names}
-        return Evidence(
-            History.read(self.folder / HISTORY),
-            read_records(Addresses(**where)),
-            effects_in(self.folder / MAILBOX),
-        )
+        with closing(Database(f"sqlite:///{self.folder / FILE}")) as subscriber:
+            effects = worker.effects(subscriber)
+        history = History.read(self.folder / HISTORY)
+        return Evidence(history, read_records(Addresses(**where)), effects)
 
     def order(self, status: str) -> str:
         """Return the id of an order in a state, one that came as far as its payment."""
@@ -57,11 +57,11 @@ class Copy:
         return next(o.id for o in orders if o.status == status and o.id in records.payments)
 
 
-def tell(mailbox: Mailbox, order_id: str, event_id: str | None = None) -> None:
+def tell(subscriber: Subscriber, order_id: str, event_id: str | None = None) -> None:
     """Deliver the event of a confirmed order, as the shop's relay does."""
     event = {"id": event_id or f"event-{order_id}", "type": CONFIRMED_EVENT, "version": 1}
     body = {**event, "aggregate_id": order_id, "occurred_at": "", "request_id": None, "data": {}}
-    assert requests.post(f"{mailbox.url}{PATH}", json=body, timeout=5).ok
+    assert requests.post(f"{subscriber.url}{PATH}", json=body, timeout=5).ok
 
 
 def lose_an_order(copy: Copy) -> str:
@@ -148,21 +148,21 @@ def keep_the_goods_of_a_cancelled_order(copy: Copy) -> str:
 
 def lose_a_mail(copy: Copy) -> str:
     order_id = copy.order("confirmed")
-    copy.change("mailbox", "DELETE FROM effects WHERE aggregate_id = ?", order_id)
+    copy.change("subscriber", "DELETE FROM deliveries WHERE aggregate_id = ?", order_id)
     return order_id
 
 
 def send_a_mail_twice(copy: Copy) -> str:
     order_id = copy.order("confirmed")
-    with Mailbox(copy.folder / MAILBOX) as mailbox:
-        tell(mailbox, order_id, "another event")
+    with Subscriber(copy.folder) as subscriber:
+        tell(subscriber, order_id, "another event")
     return order_id
 
 
 def congratulate_to_a_rejected_order(copy: Copy) -> str:
     order_id = copy.order("rejected")
-    with Mailbox(copy.folder / MAILBOX) as mailbox:
-        tell(mailbox, order_id)
+    with Subscriber(copy.folder) as subscriber:
+        tell(subscriber, order_id)
     return order_id
 
 

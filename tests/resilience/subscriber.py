@@ -10,6 +10,8 @@ from typing import Any, Self
 from tests.resilience import worker
 
 KNOWN_VERSION = 1
+PATH = "/internal/events"
+FILE = "subscriber.sqlite3"
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -41,7 +43,8 @@ class Subscriber:
     """Hold what came; ``answer`` decides the status of an event, before it has its effect."""
 
     def __init__(self, folder: Path) -> None:
-        self.database = worker.open_database(f"sqlite:///{folder}/subscriber.sqlite3")
+        """Listen at ``url`` until closed, and keep effects in a file of the folder."""
+        self.database = worker.open_database(f"sqlite:///{folder / FILE}")
         self.envelopes: list[dict[str, Any]] = []
         self.answer: Callable[[dict[str, Any]], int] = lambda _: 200
         self._server = Server(("127.0.0.1", 0), Handler)
@@ -66,7 +69,7 @@ class Subscriber:
         self.start()
 
     def receive(self, path: str, envelope: dict[str, Any]) -> int:
-        assert path == "/internal/events"
+        assert path == PATH
         self.envelopes.append(envelope)
         if envelope["version"] != KNOWN_VERSION:
             return 422
@@ -77,27 +80,28 @@ class Subscriber:
 
     def take(self, envelope: dict[str, Any]) -> None:
         """Have the effect of an event, unless it came before."""
-        worker.take(self.database, envelope["id"])
+        worker.take(self.database, envelope)
 
     @property
-    def effects(self) -> list[str]:
-        """Return the ids of the events that had an effect, each as often as it had."""
-        return [name for name, had_effect in worker.deliveries(self.database) if had_effect]
+    def effects(self) -> list[worker.Delivery]:
+        """Return the events that had an effect, each as often as it had."""
+        return worker.effects(self.database)
 
     def told_of(self, order_id: str) -> list[str]:
         """Return the types of the effects that an order has had."""
-        effects = set(self.effects)
-        seen = {e["id"]: e["type"] for e in self.envelopes if e["aggregate_id"] == order_id}
-        return [kind for event_id, kind in seen.items() if event_id in effects]
+        return [effect.type for effect in self.effects if effect.aggregate_id == order_id]
 
     def _stop(self) -> None:
         self._server.shutdown()
         if self._thread:
             self._thread.join()
 
+    def close(self) -> None:
+        self.leave()
+        self.database.close()
+
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.leave()
-        self.database.close()
+        self.close()

@@ -14,19 +14,26 @@ from tests.e2e.running import ROOT, Shop
 from tests.resilience.buyers import Crowd, wishes
 from tests.resilience.history import History
 from tests.resilience.invariants import Evidence, violations
-from tests.resilience.proof import wait_until_quiet
+from tests.resilience.proof import Proof, wait_until_quiet
 from tests.resilience.records import Addresses, read_records
 from tests.resilience.rounds import rounds
+from tests.resilience.subscriber import Subscriber
 
 pytestmark = pytest.mark.e2e
 
 ORDERS_PER_ROUND = 25
 
 
+@pytest.fixture
+def proof(tmp_path):
+    """Give a shop on files, since it is them that are backed up, whatever the run is about."""
+    with Proof(tmp_path / "shop", RECONCILE_SECONDS="1") as proof:
+        yield proof
+
+
 # What was under way at the moment of the backup stays locked for 15 s.
 @rounds(short=None, full=5)
-def test_restored_shop_keeps_every_promise_up_to_the_backup(open_proof, tmp_path, progress, rounds):
-    proof = open_proof(RECONCILE_SECONDS="1")
+def test_restored_shop_keeps_every_promise_up_to_the_backup(proof, tmp_path, progress, rounds):
     with Crowd(proof.buyers(6)) as crowd:
         for number in progress.rounds(range(rounds), rounds):
             crowd.want(wishes(ORDERS_PER_ROUND, seed=number))
@@ -34,7 +41,10 @@ def test_restored_shop_keeps_every_promise_up_to_the_backup(open_proof, tmp_path
 
             began = back_up_under_load(proof, restored / "var")
 
-            with Shop(restored) as shop:
+            with (
+                Subscriber(restored) as subscriber,
+                Shop(restored, NOTIFICATIONS_URL=subscriber.url) as shop,
+            ):
                 evidence = settled(proof, Addresses.of(shop), began)
             assert violations(evidence) == []
             assert evidence.records.orders
@@ -43,8 +53,7 @@ def test_restored_shop_keeps_every_promise_up_to_the_backup(open_proof, tmp_path
 
 
 @pytest.mark.long
-def test_copy_of_a_busy_shop_is_whole_and_its_books_balance(open_proof, tmp_path):
-    proof = open_proof()
+def test_copy_of_a_busy_shop_is_whole_and_its_books_balance(proof, tmp_path):
     with Crowd(proof.buyers(4)) as crowd:
         crowd.want(wishes(20, seed=1))
 

@@ -107,10 +107,10 @@ def test_fifty_events_wait_for_the_broker_and_have_one_effect_each(broker, datab
     broker.start()
     wait_until(drained, 30, every_seconds=0.2)
     for event_id in 2 * ids:
-        transport.deliver({"id": event_id})
+        transport.deliver({"id": event_id, "type": "made", "aggregate_id": "thing"})
     with running_worker(broker, consumer_url):
         wait_until(lambda: len(worker.deliveries(consumer)) == 150, 20)
-    effects = [event_id for event_id, had_effect in worker.deliveries(consumer) if had_effect]
+    effects = [effect.event_id for effect in worker.effects(consumer)]
     consumer.close()
     assert sorted(effects) == sorted(ids)
 

@@ -120,7 +120,7 @@ def test_consumer_of_the_old_version_takes_what_was_added(relay, publish, rewrit
 
     relay.turn()
 
-    assert subscriber.effects == [event_id]
+    assert [effect.event_id for effect in subscriber.effects] == [event_id]
 
 
 def test_event_that_comes_three_times_has_one_effect(relay, publish, subscriber, database, clock):
@@ -141,7 +141,7 @@ def test_event_that_comes_three_times_has_one_effect(relay, publish, subscriber,
         clock.advance(10)
 
     assert [envelope["id"] for envelope in subscriber.envelopes] == [event_id] * 3
-    assert subscriber.effects == [event_id]
+    assert [effect.event_id for effect in subscriber.effects] == [event_id]
 
 
 @pytest.fixture

@@ -9,7 +9,8 @@ from tests.resilience.history import Outcome, outcome_of
 from tests.resilience.invariants import INVARIANTS, violations
 from tests.resilience.proof import Proof
 from tests.resilience.records import has_outbox, read_records
-from tests.resilience.seeded_faults import FAULTS, HISTORY, MAILBOX, Copy, tell
+from tests.resilience.seeded_faults import FAULTS, HISTORY, Copy, tell
+from tests.resilience.subscriber import FILE
 from tools.backup import back_up
 
 pytestmark = pytest.mark.e2e
@@ -32,7 +33,7 @@ def run(tmp_path_factory) -> Copy:
         if not has_outbox(proof.addresses.orders):
             deliver_by_hand(proof)
     back_up(proof.shop.data, folder / "copy")
-    for name in (HISTORY, MAILBOX):
+    for name in (HISTORY, FILE):
         shutil.copy(proof.folder / name, folder / "copy" / name)
     return Copy(folder / "copy")
 
@@ -41,7 +42,7 @@ def deliver_by_hand(proof):
     """Stand in for the relay of a shop that has none."""
     for order_id, path in read_records(proof.addresses).paths.items():
         if any(target == "confirmed" for _, target in path):
-            tell(proof.mailbox, order_id)
+            tell(proof.subscriber, order_id)
 
 
 @pytest.fixture

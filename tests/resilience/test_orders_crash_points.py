@@ -1,10 +1,12 @@
 """Let orders die at each named point, and see that every order comes to its end once."""
 
-import sqlite3
 from contextlib import closing
 
 import pytest
+from sqlalchemy import update
 
+from services.orders.models import Order, OutboxEvent
+from storage.database import Database
 from tests.e2e.shopper import Shopper
 from tests.resilience.subscriber import Subscriber
 from tests.waiting import wait_until
@@ -34,9 +36,10 @@ def subscriber(tmp_path):
 
 def let_leases_end(shop):
     """Do what ten or fifteen seconds would do: free what a dead process has worked on."""
-    with closing(sqlite3.connect(shop.data / "orders.sqlite3")) as connection, connection:
-        connection.execute("UPDATE orders SET claimed_until = created_at WHERE unsettled")
-        connection.execute("UPDATE outbox_events SET next_attempt_at = created_at")
+    database = Database(shop.database_url("orders"))
+    with closing(database), database.write() as session:
+        session.execute(update(Order).where(Order.unsettled).values(claimed_until=Order.created_at))
+        session.execute(update(OutboxEvent).values(next_attempt_at=OutboxEvent.created_at))
 
 
 def captures(operator, order_id):

@@ -4,7 +4,9 @@ It does what a subscriber has to: drop what it has seen, in the transaction of t
 """
 
 import sys
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 from celery import Celery
 from sqlalchemy import select
@@ -33,6 +35,8 @@ class Delivery(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     event_id: Mapped[str]
+    type: Mapped[str]
+    aggregate_id: Mapped[str]
     had_effect: Mapped[bool]
 
 
@@ -42,17 +46,22 @@ def open_database(url: str) -> Database:
     return database
 
 
-def take(database: Database, event_id: str) -> None:
+def take(database: Database, envelope: Mapping[str, Any]) -> None:
+    columns = {"type": envelope["type"], "aggregate_id": envelope["aggregate_id"]}
     with database.write() as session:
-        is_new = inbox.first_time(session, Seen, event_id, datetime.now(UTC))
-        session.add(Delivery(event_id=event_id, had_effect=is_new))
+        is_new = inbox.first_time(session, Seen, envelope["id"], datetime.now(UTC))
+        session.add(Delivery(event_id=envelope["id"], had_effect=is_new, **columns))
 
 
-def deliveries(database: Database) -> list[tuple[str, bool]]:
-    """Return the id of each event that came, and whether it had its effect then."""
+def deliveries(database: Database) -> list[Delivery]:
+    """Return what came, each as often as it did."""
     with database.read() as session:
-        rows = session.execute(select(Delivery.event_id, Delivery.had_effect))
-        return [(event_id, had_effect) for event_id, had_effect in rows]
+        return list(session.scalars(select(Delivery).order_by(Delivery.id)))
+
+
+def effects(database: Database) -> list[Delivery]:
+    """Return what had an effect, such as a mail that was sent."""
+    return [delivery for delivery in deliveries(database) if delivery.had_effect]
 
 
 def main() -> None:
@@ -63,7 +72,7 @@ def main() -> None:
 
     @app.task(name=TASK)
     def deliver(envelope):
-        take(database, envelope["id"])
+        take(database, envelope)
 
     options = ["--pool=solo", f"--queues={QUEUE}", "--loglevel=WARNING"]
     app.worker_main(["worker", *options, "--without-gossip", "--without-mingle"])
