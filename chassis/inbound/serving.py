@@ -69,6 +69,23 @@ control_socket_disable = True
 worker_tmp_dir = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108 - no fixed name.
 
 
+def on_starting(arbiter: Any) -> None:
+    """Have gunicorn say a refused configuration in its own words, and end with its status."""
+    load: Callable[[], WSGIApplication] = arbiter.app.wsgi
+    refusal = importlib.import_module("gunicorn.errors").AppImportError
+
+    def load_or_refuse() -> "WSGIApplication":
+        try:
+            return load()
+        except ConfigError as error:
+            # The one error of a worker that is said without a traceback.
+            raise refusal(str(error)) from error
+
+    arbiter.app.wsgi = load_or_refuse
+    # Workers end with it when that happens; any other status would have them started again.
+    arbiter.APP_LOAD_ERROR = EXIT_CONFIG
+
+
 def post_worker_init(_worker: object) -> None:
     """Hand gunicorn's own messages to the logging that the application has set up."""
     if logging.getLogger().handlers:

@@ -74,5 +74,9 @@ class PaymentProvider(Protocol):
         ...
 
     def operations(self, order_id: str) -> Sequence[Operation]:
-        """Return what was recorded for an order, oldest first."""
+        """Return what was recorded for an order, oldest first.
+
+        Raises:
+            ProviderSilent: the record can't be read now.
+        """
         ...

@@ -9,7 +9,8 @@ import secrets
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, Final
 
@@ -83,7 +84,7 @@ class StandInProvider:
         wait: Callable[[float], object] = time.sleep,
         report_twice: Callable[[Operation], object] = lambda _: None,
     ) -> None:
-        """Keep the record in ``database``, which is made ready when it is new.
+        """Keep the record in ``database``, which may be away and gets its tables at the first use.
 
         Args:
             database: its own, shared with nobody.
@@ -92,8 +93,8 @@ class StandInProvider:
             wait: lets that time pass.
             report_twice: sends the event of an operation to the webhook, two times.
         """
-        database.create_all(metadata)
         self._database = database
+        self._has_tables = False
         self._clock = clock
         self._timeout_seconds = timeout_seconds
         self._wait = wait
@@ -144,12 +145,9 @@ class StandInProvider:
     def find_operation(self, idempotency_key: str) -> Operation | None:
         """Return the recorded operation of a key, None when there was none."""
         by_key = select(OPERATIONS).where(OPERATIONS.c.idempotency_key == idempotency_key)
-        try:
-            with self._database.read() as session:
-                row = session.execute(by_key).one_or_none()
-        except Unavailable as error:
-            raise ProviderSilent from error
-        return _operation(row) if row else None
+        with self._record_at_hand() as record, record.read() as session:
+            row = session.execute(by_key).one_or_none()
+            return _operation(row) if row else None
 
     def operations(self, order_id: str) -> Sequence[Operation]:
         """Return what was recorded for an order, oldest first."""
@@ -158,13 +156,22 @@ class StandInProvider:
             .where(OPERATIONS.c.order_id == order_id)
             .order_by(OPERATIONS.c.sequence)
         )
-        with self._database.read() as session:
+        with self._record_at_hand() as record, record.read() as session:
             return [_operation(row) for row in session.execute(of_order)]
 
     def _record(self, kind: Kind, instruction: Instruction) -> Operation:
+        with self._record_at_hand() as record, record.write() as session:
+            return _book(session, kind, instruction, self._clock.now())
+
+    @contextmanager
+    def _record_at_hand(self) -> Iterator[Database]:
+        """Give the record with its tables; while it is away the provider is silent."""
         try:
-            with self._database.write() as session:
-                return _book(session, kind, instruction, self._clock.now())
+            # No lock: several at once do no harm, and one that waits would hold up the others.
+            if not self._has_tables:
+                self._database.create_all(metadata)
+                self._has_tables = True
+            yield self._database
         except Unavailable as error:
             raise ProviderSilent from error
 

@@ -5,7 +5,6 @@ payment only changes to what the provider's own record holds.
 """
 
 import logging
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import NoReturn
@@ -93,6 +92,11 @@ def _remember(till: Till, event: Event) -> None:
         currency=event.currency,
         received_at=till.clock.now(),
     )
-    # Of two deliveries at once one stores it.
-    with suppress(IntegrityError), till.database.write() as session:
-        session.add(seen)
+    try:
+        with till.database.write() as session:
+            session.add(seen)
+    except IntegrityError:
+        # Of two deliveries at once one is stored; the other one has to say the same.
+        with till.database.read() as session:
+            first = session.get_one(WebhookEvent, event.id)
+        _check_repetition(first, event)

@@ -142,6 +142,26 @@ def test_a_refused_configuration_is_said_and_asks_for_no_restart():
     assert run.stderr == "COLOUR: is required\n"
 
 
+def test_a_refused_configuration_is_said_by_gunicorn_and_ends_it(tmp_path):
+    (tmp_path / "refusing.py").write_text(
+        "from chassis.config import ConfigError\n"
+        "def create_app():\n    raise ConfigError('COLOUR: is required')\n"
+    )
+    command = ["gunicorn", "-c", "python:chassis.inbound.serving", "--bind", f"unix:{tmp_path}/s"]
+    run = subprocess.run(
+        [sys.executable, "-m", *command, "--pythonpath", str(tmp_path), "refusing:create_app()"],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=30,
+    )
+
+    assert run.returncode == os.EX_CONFIG
+    assert "COLOUR: is required" in run.stderr.splitlines()
+    assert "Traceback" not in run.stderr
+
+
 def test_messages_of_gunicorn_go_where_the_application_logs(caplog):
     log = logging.getLogger("gunicorn.error")
     log.addHandler(logging.NullHandler())

@@ -77,6 +77,8 @@ class PaymentsMachine(RuleBasedStateMachine):
         provider = StandInProvider(
             self.record, self.clock, timeout_seconds=0.4, wait=lambda _: None
         )
+        # The first use makes the tables.
+        provider.operations("ord_1")
         self.provider = Silencer(provider)
         self.till = service.Till(self.database, self.provider, self.clock, 60, SETTLE_SECONDS)
         self.serial = itertools.count(1)

@@ -15,9 +15,10 @@ from services.payments.errors import (
     UnknownCardToken,
 )
 from services.payments.stand_in import MAX_WAITING, StandInProvider
+from storage.database import Database
 
 from .conftest import TIMEOUT_SECONDS
-from .fakes import an_instruction, as_provider
+from .fakes import an_instruction, as_provider, at_once
 
 
 @pytest.fixture(params=["stand_in", "fake"])
@@ -205,6 +206,23 @@ def test_outcome_is_unknown_when_the_record_cannot_be_reached(
         stand_in.authorise(an_instruction(), "tok_ok")
     with pytest.raises(ProviderSilent):
         stand_in.find_operation("pay_1:authorise")
+    with pytest.raises(ProviderSilent):
+        stand_in.operations("ord_1")
+
+
+def test_first_uses_at_once_make_the_tables(databases, tmp_path, clock):
+    address = databases.create("provider", tmp_path)
+    records = [Database(address, durable=True) for _ in range(6)]
+
+    def use(number):
+        process = StandInProvider(records[number // 2], clock, timeout_seconds=TIMEOUT_SECONDS)
+        return process.find_operation("pay_1:authorise")
+
+    try:
+        assert at_once(12, use) == [None] * 12
+    finally:
+        for record in records:
+            record.close()
 
 
 def test_record_survives_a_restart(stand_in, clock):

@@ -15,6 +15,8 @@ def statements(till, stand_in):
         if "pg_advisory" not in statement:
             sent.append(statement.split()[0])
 
+    # The first use makes the tables.
+    stand_in.operations("ord_1")
     engines = [till.database.engine, stand_in._database.engine]
     for engine in engines:
         event.listen(engine, "before_cursor_execute", collect)

@@ -1,5 +1,6 @@
 import json
 import logging
+import threading
 
 import pytest
 from sqlalchemy import select
@@ -201,6 +202,29 @@ def test_duplicates_at_once_are_accepted(send, pending, status_of):
 
     assert {answer.status_code for answer in answers} == {200}
     assert status_of(pending) == "authorised"
+
+
+def test_of_different_events_at_once_under_one_id_one_is_accepted(
+    send, orders, fake, till, caplog, monkeypatch
+):
+    payment_ids = [orders.authorise(order_id).json["id"] for order_id in ("ord_1", "ord_2")]
+    everybody, find = threading.Barrier(20), fake.find_operation
+
+    def find_together(key):
+        # By now each has looked whether the id is known, and none has stored it.
+        everybody.wait(20)
+        return find(key)
+
+    monkeypatch.setattr(fake, "find_operation", find_together)
+    answers = at_once(20, lambda number: send(an_event(payment_ids[number % 2])))
+
+    with till.database.read() as session:
+        accepted = payment_ids.index(session.get_one(WebhookEvent, "evt_1").payment_id)
+    assert {answer.status_code for answer in answers[accepted::2]} == {200}
+    refused = {(answer.status_code, answer.json["code"]) for answer in answers[1 - accepted :: 2]}
+    assert refused == {(409, "webhook_id_reused")}
+    alerts = [record.alert for record in caplog.records if record.levelno == logging.ERROR]
+    assert alerts == ["webhook_id_reused"] * 10
 
 
 def test_event_is_sent_again_when_the_record_could_not_be_read(send, pending, fake, status_of):
