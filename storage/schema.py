@@ -137,7 +137,11 @@ class Schema:
         known = inspect(connection).has_table(VERSION.name)
         stored = connection.scalar(select(VERSION.c.version_num)) if known else None
         if stored and not stored.startswith(f"{self._config.service}_"):
-            raise ConfigError(f"The database of {self._config.service} is at {stored} of another.")
+            variable = f"{self._config.service.upper()}_DATABASE_URL"
+            raise ConfigError(
+                f"{variable}: another service keeps its data there, at its revision {stored}; "
+                "name a database for this one alone."
+            )
         return stored
 
     def _adopt(self, connection: Connection) -> None:

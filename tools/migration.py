@@ -46,17 +46,27 @@ def downgrade() -> None:
 '''
 
 
+class NothingDiffers(Exception):
+    """Report that the revisions say already what the models say."""
+
+
 def folder_of(service: str) -> Path:
     """Return where the revisions of a service are."""
     return ROOT / "services" / service / "migrations"
 
 
 def write_revision(service: str, message: str, folder: Path) -> Path:
-    """Write the next revision of a service and return its file."""
+    """Write the next revision of a service and return its file.
+
+    Raises:
+        NothingDiffers: there is nothing to write.
+    """
     number = len(list(folder.glob("[0-9]*.py"))) + 1
     previous = f'"{service}_{number - 1:04}"' if number > 1 else "None"
     metadata = import_module(f"services.{service}.models").Base.metadata
     up, down = _steps(service, metadata, folder, number - 1)
+    if up == "pass":
+        raise NothingDiffers(f"Nothing differs: {service}_{number - 1:04} has what the models say.")
     words = "".join(c if c.isalnum() else " " for c in message.lower()).split()
     path = folder / f"{number:04}_{'_'.join(words)}.py"
     text = TEMPLATE.format(
@@ -106,7 +116,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("service", help="the service whose models have changed")
     parser.add_argument("message", help="what the revision does, in a few words")
     options = parser.parse_args(arguments)
-    path = write_revision(options.service, options.message, folder_of(options.service))
+    known = sorted(path.parent.name for path in ROOT.glob("services/*/migrations"))
+    if options.service not in known or not options.message.strip():
+        parser.error(f'expected SERVICE=… (one of {", ".join(known)}) and MESSAGE="…"')
+    try:
+        path = write_revision(options.service, options.message, folder_of(options.service))
+    except NothingDiffers as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
     sys.stdout.write(f"Wrote {path.relative_to(ROOT)}: read it before you trust it.\n")
     return 0
 

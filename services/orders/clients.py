@@ -49,6 +49,8 @@ REFUSALS = {
 }
 # Well below the second that the gateway waits for a cart, which can be shown without offers.
 OFFER_SECONDS = 0.5
+# Whatever stopped half-way has to end within a minute, so nobody is left unasked for as long as that.
+MAX_OPEN_SECONDS = 20.0
 # Who is told of orders: the service and, where there is a broker, its queue.
 SUBSCRIBER = "notifications"
 RESERVATION_GONE = {"reservation_released", "reservation_expired", "reservation_not_found"}
@@ -252,7 +254,10 @@ def connect(
     """
     auth = ServiceClient("auth", config.auth_url, clock=clock, transport=transport)
     tokens = service_tokens(auth, config.service, config.client_secret, clock)
-    policy = BreakerPolicy(open_seconds=config.breaker_open_seconds)
+    open_seconds = config.breaker_open_seconds
+    policy = BreakerPolicy(
+        open_seconds=open_seconds, max_open_seconds=max(open_seconds, MAX_OPEN_SECONDS)
+    )
 
     def client(
         name: str, url: str, *, policy: BreakerPolicy = policy, read_timeout: float = 1.0
