@@ -49,7 +49,7 @@ REFUSALS = {
 }
 # Well below the second that the gateway waits for a cart, which can be shown without offers.
 OFFER_SECONDS = 0.5
-# Whatever stopped half-way has to end within a minute, so nobody is left unasked for as long as that.
+# What stopped half-way has to end within a minute, so nobody is left unasked for as long as that.
 MAX_OPEN_SECONDS = 20.0
 # Who is told of orders: the service and, where there is a broker, its queue.
 SUBSCRIBER = "notifications"
@@ -254,10 +254,7 @@ def connect(
     """
     auth = ServiceClient("auth", config.auth_url, clock=clock, transport=transport)
     tokens = service_tokens(auth, config.service, config.client_secret, clock)
-    open_seconds = config.breaker_open_seconds
-    policy = BreakerPolicy(
-        open_seconds=open_seconds, max_open_seconds=max(open_seconds, MAX_OPEN_SECONDS)
-    )
+    policy = _policy(config.breaker_open_seconds)
 
     def client(
         name: str, url: str, *, policy: BreakerPolicy = policy, read_timeout: float = 1.0
@@ -292,6 +289,11 @@ def connect(
         subscriber=subscriber,
         breakers=breakers,
     )
+
+
+def _policy(open_seconds: float) -> BreakerPolicy:
+    longest = max(open_seconds, MAX_OPEN_SECONDS)
+    return BreakerPolicy(open_seconds=open_seconds, max_open_seconds=longest)
 
 
 def _broker(config: Config, breaker: CircuitBreakerGuard) -> Transport:
