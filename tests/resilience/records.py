@@ -185,7 +185,9 @@ def _paths(connection: Connection) -> dict[str, list[tuple[str | None, str]]]:
 def _money(addresses: Addresses) -> dict[str, Any]:
     with reading(addresses.payments) as payments, reading(addresses.provider) as provider:
         tills: dict[str, Till] = defaultdict(Till)
-        for row in provider.execute(select(OPERATIONS)):
+        # The provider makes its table when it is first asked for something.
+        asked = inspect(provider).has_table(OPERATIONS.name)
+        for row in provider.execute(select(OPERATIONS)) if asked else ():
             _count(tills[row.order_id], row.kind, row.amount_minor)
         rows = payments.execute(select(*Payment.__table__.c))
         return {
