@@ -27,7 +27,14 @@ Progress = Callable[[int, int], None]
 
 @contextmanager
 def current_stock(database: Database, now: datetime) -> Iterator[Session]:
-    """Open a session to read in, in which the goods of expired reservations are back on sale."""
+    """Open a session to read in, in which the goods of expired reservations are back on sale.
+
+    Unless there are such reservations, which the sweep makes rare, it is the only one.
+    """
+    with database.read() as session:
+        if not repository.has_due_reservations(session, now):
+            yield session
+            return
     expire_reservations(database, now)
     with database.read() as session:
         yield session
