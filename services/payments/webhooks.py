@@ -9,9 +9,8 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import NoReturn
 
-from sqlalchemy.exc import IntegrityError
-
 from chassis.errors import ServiceError
+from storage.database import repeat_on_collision
 
 from . import refunds, repository
 from .errors import WebhookIdReused, WebhookMismatch
@@ -84,19 +83,15 @@ def _refuse(error: ServiceError, event: Event) -> NoReturn:
 
 
 def _remember(till: Till, event: Event) -> None:
-    seen = WebhookEvent(
-        id=event.id,
-        type=event.type,
-        payment_id=event.payment_id,
-        amount_minor=event.amount_minor,
-        currency=event.currency,
-        received_at=till.clock.now(),
-    )
-    try:
-        with till.database.write() as session:
-            session.add(seen)
-    except IntegrityError:
-        # Of two deliveries at once one is stored; the other one has to say the same.
-        with till.database.read() as session:
-            first = session.get_one(WebhookEvent, event.id)
-        _check_repetition(first, event)
+    # Of two deliveries at once one is stored; the other one has to say the same.
+    if seen := repeat_on_collision(lambda: _find_or_add(till, event)):
+        _check_repetition(seen, event)
+
+
+def _find_or_add(till: Till, event: Event) -> WebhookEvent | None:
+    """Return what was stored under the id of an event, or store the event and return None."""
+    with till.database.write() as session:
+        seen = session.get(WebhookEvent, event.id)
+        if seen is None:
+            session.add(WebhookEvent(**asdict(event), received_at=till.clock.now()))
+    return seen
