@@ -1,5 +1,6 @@
 """Measure what a checkout costs, over all processes together, and whether a long past matters."""
 
+import sys
 import time
 import uuid
 from collections import Counter
@@ -7,14 +8,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+import click
 import requests
 from sqlalchemy import Column, Integer, MetaData, String, Table, insert
 
 from storage.database import Database
 from tools.bench.history import databases_in, grow
-from tools.bench.progress import Progress
 from tools.measuring import RunningShop, running_shop
 
 LIMIT_MS: Final = 25.0
@@ -53,8 +54,8 @@ class Till:
         order = self._buy()
         names = (order["id"], order["payment_id"], order["key"])
         urls = databases_in(self.shop.data_dir)
-        progress = Progress(f"{self.past:,} past orders", len(urls) * self.past)
-        grow(urls, names, self.past, progress)
+        with _progress(f"{self.past:,} past orders", len(urls) * self.past) as bar:
+            grow(urls, names, self.past, bar.update)
 
     def buy(self, orders: int, *, counted: bool = True) -> None:
         """Place orders one after the other."""
@@ -152,12 +153,16 @@ def measure(folder: Path, pasts: Sequence[int], orders: int) -> Result:
         for till in tills:
             till.give_past()
             till.buy(WARM_UP, counted=False)
-        progress = Progress(f"{orders} checkouts each", ROUNDS * len(tills))
-        for _ in range(ROUNDS):
-            for till in tills:
+        with _progress(f"{orders} checkouts each", ROUNDS * len(tills)) as bar:
+            for till in tills * ROUNDS:
                 till.buy(max(1, orders // ROUNDS))
-                progress.add()
+                bar.update(1)
         return Result(tills, three_commits_ms(folder, orders))
+
+
+def _progress(label: str, length: int) -> Any:
+    # Beside the table, which may be on its way into a file.
+    return click.progressbar(length=length, label=label, file=sys.stderr)
 
 
 def three_commits_ms(folder: Path, times: int) -> float:

@@ -1,18 +1,18 @@
 """Give a shop a past: copies of an order that it really took, in every table that knows of it."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from sqlalchemy import Connection, Integer, MetaData, Table, create_engine, event, insert, select
 from sqlalchemy.engine import Engine
 
-from tools.bench.progress import Progress
-
 BATCH: Final = 2_000
 DIGITS: Final = 8
 
 Row = dict[str, Any]
+Advance = Callable[[int], object]
+"""Hear that so many more orders were copied in one of the databases."""
 
 
 def databases_in(data_dir: Path) -> list[str]:
@@ -20,21 +20,21 @@ def databases_in(data_dir: Path) -> list[str]:
     return [f"sqlite:///{path}" for path in sorted(data_dir.glob("*.sqlite3"))]
 
 
-def grow(urls: Sequence[str], names: Sequence[str], copies: int, progress: Progress) -> None:
+def grow(urls: Sequence[str], names: Sequence[str], copies: int, advance: Advance) -> None:
     """Copy what the databases hold of one order, under new names.
 
     Args:
         urls: the databases to look into.
         names: the texts that identify the order: its id, its payment's id, its idempotency key.
         copies: how many orders the past shall have.
-        progress: shows how far it got; its total is the sum over all databases.
+        advance: shows how far it got.
     """
     for url in urls:
         engine = create_engine(url)
         if engine.dialect.name == "sqlite":
             event.listen(engine, "connect", _hurry)
         try:
-            _grow_one(engine, names, copies, progress)
+            _grow_one(engine, names, copies, advance)
         finally:
             engine.dispose()
 
@@ -44,7 +44,7 @@ def _hurry(connection: Any, _record: object) -> None:
     connection.execute("PRAGMA synchronous = OFF")
 
 
-def _grow_one(engine: Engine, names: Sequence[str], copies: int, progress: Progress) -> None:
+def _grow_one(engine: Engine, names: Sequence[str], copies: int, advance: Advance) -> None:
     metadata = MetaData()
     metadata.reflect(engine)
     with engine.connect() as connection:
@@ -59,7 +59,7 @@ def _grow_one(engine: Engine, names: Sequence[str], copies: int, progress: Progr
             for table, row, unique in patterns:
                 copied = [_renamed(row, unique, number) for number in numbers]
                 connection.execute(insert(table), copied)
-        progress.add(len(numbers))
+        advance(len(numbers))
 
 
 def _rows_about(connection: Connection, table: Table, names: Sequence[str]) -> Iterator[Row]:
