@@ -35,6 +35,12 @@ class Copy:
             assert connection.execute(statement, values).rowcount, "nothing was changed"
             connection.commit()
 
+    def damage(self, status: str, database: str, statement: str) -> str:
+        """Change what a database holds of an order in a state, and return the order's id."""
+        order_id = self.order(status)
+        self.change(database, statement, order_id)
+        return order_id
+
     def rewrite(self, change: Callable[[dict[str, Any]], None]) -> None:
         """Change each event of the history."""
         events = [json.loads(line) for line in (self.folder / HISTORY).read_text().splitlines()]
@@ -72,9 +78,9 @@ def lose_an_order(copy: Copy) -> str:
 
 
 def change_an_acknowledged_total(copy: Copy) -> str:
-    order_id = copy.order("confirmed")
-    copy.change("orders", "UPDATE orders SET total_minor = total_minor + 1 WHERE id = ?", order_id)
-    return order_id
+    return copy.damage(
+        "confirmed", "orders", "UPDATE orders SET total_minor = total_minor + 1 WHERE id = ?"
+    )
 
 
 def forget_a_confirmation(copy: Copy) -> str:
@@ -89,15 +95,13 @@ def forget_a_confirmation(copy: Copy) -> str:
 
 
 def capture_twice(copy: Copy) -> str:
-    order_id = copy.order("confirmed")
-    copy.change(
+    return copy.damage(
+        "confirmed",
         "provider",
         "INSERT INTO operations (id, kind, payment_id, order_id, amount_minor, currency,"
         " idempotency_key, created_at) SELECT 'again', kind, payment_id, order_id, amount_minor,"
         " currency, 'again', created_at FROM operations WHERE kind = 'capture' AND order_id = ?",
-        order_id,
     )
-    return order_id
 
 
 def capture_too_much(copy: Copy) -> str:
@@ -135,21 +139,19 @@ def sell_what_is_not_there(copy: Copy) -> str:
 
 
 def sell_without_goods(copy: Copy) -> str:
-    order_id = copy.order("confirmed")
-    copy.change("products", "UPDATE reservations SET status = 'released' WHERE id = ?", order_id)
-    return order_id
+    return copy.damage(
+        "confirmed", "products", "UPDATE reservations SET status = 'released' WHERE id = ?"
+    )
 
 
 def keep_the_goods_of_a_cancelled_order(copy: Copy) -> str:
-    order_id = copy.order("cancelled")
-    copy.change("products", "UPDATE reservations SET status = 'confirmed' WHERE id = ?", order_id)
-    return order_id
+    return copy.damage(
+        "cancelled", "products", "UPDATE reservations SET status = 'confirmed' WHERE id = ?"
+    )
 
 
 def lose_a_mail(copy: Copy) -> str:
-    order_id = copy.order("confirmed")
-    copy.change("subscriber", "DELETE FROM deliveries WHERE aggregate_id = ?", order_id)
-    return order_id
+    return copy.damage("confirmed", "subscriber", "DELETE FROM deliveries WHERE aggregate_id = ?")
 
 
 def send_a_mail_twice(copy: Copy) -> str:
@@ -167,33 +169,29 @@ def congratulate_to_a_rejected_order(copy: Copy) -> str:
 
 
 def leave_an_order_half_way(copy: Copy) -> str:
-    order_id = copy.order("rejected")
-    copy.change("orders", "UPDATE orders SET status = 'reserved' WHERE id = ?", order_id)
-    return order_id
+    return copy.damage("rejected", "orders", "UPDATE orders SET status = 'reserved' WHERE id = ?")
 
 
 def owe_a_refund(copy: Copy) -> str:
-    order_id = copy.order("cancelled")
-    copy.change("orders", "UPDATE orders SET unsettled = 1 WHERE id = ?", order_id)
-    return order_id
+    return copy.damage("cancelled", "orders", "UPDATE orders SET unsettled = 1 WHERE id = ?")
 
 
 def keep_money_on_hold(copy: Copy) -> str:
-    order_id = copy.order("rejected")
-    copy.change("provider", "UPDATE operations SET order_id = ? WHERE kind = 'authorise'", order_id)
-    return order_id
+    return copy.damage(
+        "rejected", "provider", "UPDATE operations SET order_id = ? WHERE kind = 'authorise'"
+    )
 
 
 def leave_a_payment_undecided(copy: Copy) -> str:
-    order_id = copy.order("rejected")
-    copy.change("payments", "UPDATE payments SET status = 'pending' WHERE order_id = ?", order_id)
-    return order_id
+    return copy.damage(
+        "rejected", "payments", "UPDATE payments SET status = 'pending' WHERE order_id = ?"
+    )
 
 
 def hold_goods_for_ever(copy: Copy) -> str:
-    order_id = copy.order("rejected")
-    copy.change("products", "UPDATE reservations SET status = 'held' WHERE id = ?", order_id)
-    return order_id
+    return copy.damage(
+        "rejected", "products", "UPDATE reservations SET status = 'held' WHERE id = ?"
+    )
 
 
 def use_a_key_twice(copy: Copy) -> str:
@@ -244,25 +242,21 @@ def put_into_outbox(copy: Copy, died_at: str | None) -> str:
 
 
 def misbook_a_capture(copy: Copy) -> str:
-    order_id = copy.order("confirmed")
-    copy.change(
+    return copy.damage(
+        "confirmed",
         "payments",
         "UPDATE ledger_entries SET amount_minor = amount_minor - 1 WHERE account = 'sales' AND"
         " posting LIKE (SELECT id FROM payments WHERE order_id = ?) || '%'",
-        order_id,
     )
-    return order_id
 
 
 def forget_to_book(copy: Copy) -> str:
-    order_id = copy.order("confirmed")
-    copy.change(
+    return copy.damage(
+        "confirmed",
         "payments",
         "DELETE FROM ledger_entries WHERE"
         " posting LIKE (SELECT id FROM payments WHERE order_id = ?) || '%'",
-        order_id,
     )
-    return order_id
 
 
 def go_where_no_edge_leads(copy: Copy) -> str:
@@ -278,9 +272,7 @@ def go_where_no_edge_leads(copy: Copy) -> str:
 
 
 def change_a_state_unseen(copy: Copy) -> str:
-    order_id = copy.order("confirmed")
-    copy.change("orders", "UPDATE orders SET status = 'shipped' WHERE id = ?", order_id)
-    return order_id
+    return copy.damage("confirmed", "orders", "UPDATE orders SET status = 'shipped' WHERE id = ?")
 
 
 FAULTS: list[tuple[str, Callable[[Copy], str]]] = [
