@@ -1,5 +1,6 @@
 """Let every test that touches a database run on each kind of it."""
 
+import gc
 from collections.abc import Iterator
 
 import pytest
@@ -15,6 +16,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="run on this kind of database; `both` has the services' own tests and the long "
         "runs on each, and what else needs the whole shop on SQLite",
     )
+
+
+def pytest_collection_finish() -> None:
+    """Spare the collector what stays until the end: thousands of tests, and all modules."""
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 20)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

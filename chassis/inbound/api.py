@@ -4,6 +4,7 @@ flask-smorest does the documenting; its own error handler is left out because it
 and its body parser is replaced by :mod:`chassis.inbound.bodies`.
 """
 
+import threading
 from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import Any, NoReturn
@@ -133,7 +134,11 @@ def _refusing_members(view: Callable[..., Any]) -> Callable[..., Any]:
 
 
 class Api(flask_smorest.Api):
-    """Serve ``/openapi.json`` and leave the errors to :mod:`chassis.inbound.problems`."""
+    """Serve ``/openapi.json`` and leave the errors to :mod:`chassis.inbound.problems`.
+
+    The document is made when it is asked for first: few processes ever are, and making it takes
+    as long as the rest of a service's start.
+    """
 
     ERROR_SCHEMA: type[ma.Schema] = ProblemSchema  # type: ignore[assignment]
 
@@ -146,19 +151,40 @@ class Api(flask_smorest.Api):
             OPENAPI_URL_PREFIX="/",
             OPENAPI_JSON_PATH="openapi.json",
         )
+        self._blueprints: list[flask_smorest.Blueprint] = []
+        self._lock = threading.Lock()
+        self._document: dict[str, Any] = {}
         super().__init__(app)
-        self.register_converter(IdConverter, lambda _: {"type": "integer", "minimum": 1})
-        scheme = {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
-        self.spec.components.security_scheme("bearer", scheme)
+
+    def register_blueprint(self, blueprint: flask_smorest.Blueprint) -> None:  # type: ignore[override]
+        """Bind the routes of a blueprint, and keep them for the document."""
+        self._app.extensions["flask-smorest"]["blp_name_to_api"][blueprint.name] = self
+        self._app.register_blueprint(blueprint)
+        self._blueprints.append(blueprint)
 
     def document(self) -> dict[str, Any]:
         """Return the OpenAPI document, with problems under their own media type."""
+        with self._lock:
+            self._document = self._document or self._describe()
+        return self._document
+
+    def _describe(self) -> dict[str, Any]:
+        super()._init_spec()
+        self.register_converter(IdConverter, lambda _: {"type": "integer", "minimum": 1})
+        scheme = {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
+        self.spec.components.security_scheme("bearer", scheme)
+        for each in self._blueprints:
+            each.register_views_in_doc(self, self._app, self.spec, name=each.name, parameters=None)
+            self.spec.tag({"name": each.name, "description": each.description})
         document: dict[str, Any] = self.spec.to_dict()
         for response in document.get("components", {}).get("responses", {}).values():
             content = response.get("content", {})
             if "application/json" in content:
                 response["content"] = {MEDIA_TYPE: content["application/json"]}
         return document
+
+    def _init_spec(self, **_options: Any) -> None:
+        """Leave it to :meth:`document`."""
 
     def _openapi_json(self) -> Any:
         return self.document()

@@ -1,6 +1,8 @@
 """Hold the set-up that every application has against its promises."""
 
 import io
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import pytest
@@ -334,6 +336,23 @@ def test_document_has_the_docstring_the_problems_and_who_may_call(client):
     assert document["paths"]["/me"]["get"]["security"] == [{"bearer": []}]
     invalid = document["components"]["responses"]["UNPROCESSABLE_ENTITY"]
     assert "application/problem+json" in invalid["content"]
+
+
+@pytest.fixture
+def eager_threads():
+    """Have threads take turns as often as they can."""
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(usual)
+
+
+def test_many_may_be_the_first_to_ask_for_the_document(app, eager_threads):
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: app.test_client().get("/openapi.json"), range(8)))
+
+    assert {answer.status_code for answer in answers} == {200}
+    assert len({answer.data for answer in answers}) == 1
 
 
 @pytest.mark.parametrize(
