@@ -1,6 +1,9 @@
 """Let every test that touches a database run on each kind of it."""
 
+import ast
 import gc
+import logging
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -37,13 +40,32 @@ def postgresql() -> Iterator[Server]:
         yield server
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _usual_log_level() -> Iterator[None]:
+    """Take back what the applications of a module said that the whole process should log."""
+    level = logging.getLogger().level
+    yield
+    logging.getLogger().setLevel(level)
+
+
 @pytest.fixture
 def many_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let threads play processes that start: each would close the log files of the others."""
     monkeypatch.setattr("chassis.logging.configure", lambda _config: None)
+    # Werkzeug parses Python for its routes, which Python 3.11 does not survive in two threads.
+    lock, parse = threading.Lock(), ast.parse
+
+    def one_at_a_time(*source: str) -> ast.AST:
+        with lock:
+            return parse(*source)
+
+    monkeypatch.setattr("ast.parse", one_at_a_time)
 
 
 @pytest.fixture(scope="session")
-def databases(request: pytest.FixtureRequest) -> Lender:
+def databases(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Lender:
     """Lend databases of the kind that it is the turn of."""
-    return Files() if request.param == "sqlite" else request.getfixturevalue("postgresql")
+    if request.param == "sqlite":
+        return Files(tmp_path_factory.mktemp("databases"))
+    server: Server = request.getfixturevalue("postgresql")
+    return server

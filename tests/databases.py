@@ -1,11 +1,13 @@
 """Lend databases to tests: files for SQLite, and those of one real server for PostgreSQL."""
 
 import itertools
+import shutil
+import sqlite3
 import tempfile
 import warnings
 from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, LiteralString, Protocol, Self
 
@@ -52,7 +54,10 @@ class Lender(Protocol):
         ...
 
     def lend(self, name: str, folder: Path) -> "Lending":
-        """Lend a database without rows, whose tables may be there already."""
+        """Lend a database without rows, whose tables may be there already.
+
+        Names are for one way to make tables: a service finds no revision where a test made them.
+        """
         ...
 
     def empty(self, address: str) -> None:
@@ -73,11 +78,17 @@ class Lending(Protocol):
 
 
 class Files:
-    """Lend new SQLite files."""
+    """Lend new SQLite files.
+
+    A file that is lent under a name begins as a copy of the first one that was, without its rows,
+    since making tables takes most of the time of a small test.
+    """
 
     kind = "sqlite"
 
-    def __init__(self) -> None:
+    def __init__(self, folder: Path) -> None:
+        """Keep the copies in a folder."""
+        self._folder = folder
         self._numbers = itertools.count(1)
 
     def create(self, name: str, folder: Path) -> str:
@@ -85,7 +96,12 @@ class Files:
 
     @contextmanager
     def lend(self, name: str, folder: Path) -> Iterator[str]:
-        yield f"sqlite:///{folder / name}.sqlite3"
+        path, model = folder / f"{name}.sqlite3", self._folder / f"{name}.sqlite3"
+        if model.exists():
+            shutil.copyfile(model, path)
+        yield f"sqlite:///{path}"
+        if path.is_file() and not model.exists():
+            _copy_tables(path, model)
 
     def empty(self, address: str) -> None:
         for path in _files_of(address):
@@ -104,6 +120,17 @@ def rows_of(address: str) -> list[str]:
             every = sql.SQL("SELECT t::text FROM {} t").format(sql.Identifier(table))
             held += [f"{table} {row}" for (row,) in connection.execute(every)]
     return sorted(held)
+
+
+def _copy_tables(path: Path, model: Path) -> None:
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("VACUUM INTO ?", [str(model)])
+    with closing(sqlite3.connect(model, isolation_level=None)) as connection:
+        tables = connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")
+        for (table,) in tables.fetchall():
+            if table != "alembic_version":
+                connection.execute(f'DELETE FROM "{table}"')
+        connection.execute("PRAGMA journal_mode = WAL")
 
 
 def _files_of(address: str) -> list[Path]:

@@ -38,8 +38,7 @@ class Counter(Base):
 
 @pytest.fixture
 def url(databases, tmp_path):
-    with databases.lend("counters", tmp_path / "deep" / "er") as url:
-        yield url
+    return databases.create("counters", tmp_path / "deep" / "er")
 
 
 @pytest.fixture

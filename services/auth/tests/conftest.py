@@ -1,6 +1,7 @@
 """Open the auth service on databases of its own, with the users that come with the shop."""
 
 import json
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from chassis.testing import FakeClock
 from services.auth import create_app
 from services.auth.config import Config
+from services.auth.passwords import PasswordHasher
 
 USERS_FILE = Path(__file__).parents[3] / "users.json"
 CLIENT_SECRET = "the-secret-of-orders"
@@ -50,11 +52,20 @@ class Premises:
 
 
 @pytest.fixture
-def premises(databases, tmp_path):
+def premises(databases, tmp_path, monkeypatch):
+    """Open shops of one's own, where a password costs little, since each start hashes several."""
+    cheap = partial(PasswordHasher, memory_kib=64, passes=1)
+    monkeypatch.setattr("services.auth.app.PasswordHasher", cheap)
     with databases.lend("auth", tmp_path) as url:
         premises = Premises(tmp_path, url)
         yield premises
         premises.close()
+
+
+@pytest.fixture
+def usual_passwords(premises, monkeypatch):
+    """Let a password cost as much as in a real shop."""
+    monkeypatch.setattr("services.auth.app.PasswordHasher", PasswordHasher)
 
 
 @pytest.fixture(scope="module")

@@ -21,7 +21,7 @@ ALICE = {"username": "alice", "password": "alice"}
 @pytest.fixture
 def pair(databases, tmp_path):
     """Open one database twice, as two processes have it."""
-    with databases.lend("auth", tmp_path) as url:
+    with databases.lend("auth_keys", tmp_path) as url:
         pair = [Database(url) for _ in range(2)]
         pair[0].create_all(Base.metadata)
         yield pair

@@ -69,12 +69,12 @@ def test_every_bad_token_gets_one_and_the_same_answer_at_once(app, signing_key, 
     expected = refusal_of(client, Authorization="Bearer rubbish")
     wrong = []
     for name, token in bad_tokens(key, key_id, **claims).items():
-        started = time.process_time()
+        started = time.thread_time()
         answers = [
             refusal_of(client, Authorization=f"Bearer {token}"),
             refusal_of(client, Cookie=f"token={token}"),
         ]
-        if answers != [expected, expected] or time.process_time() - started > 0.1:
+        if answers != [expected, expected] or time.thread_time() - started > 0.1:
             wrong.append(name)
 
     assert client.get(ME, headers=bearer(accepted)).json["username"] == "bob"

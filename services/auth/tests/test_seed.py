@@ -80,6 +80,7 @@ def test_there_are_no_users_without_a_file(premises, monkeypatch):
     assert premises.log()[-1]["message"] == "there are no users, and AUTH_USERS_FILE names none"
 
 
+@pytest.mark.usefixtures("usual_passwords")
 def test_plain_password_as_in_the_articles_is_accepted_and_hashed(premises):
     users = premises.write_users({"id": 7, "username": "carol", "password": "potion"})
 
@@ -102,6 +103,7 @@ def test_plain_password_is_warned_about_but_not_shown(premises):
     assert "potion" not in (premises.folder / "log/auth.jsonl").read_text()
 
 
+@pytest.mark.usefixtures("usual_passwords")
 def test_weak_hash_is_renewed_when_its_owner_logs_in(premises):
     app = premises.open(AUTH_USERS_FILE=premises.write_users(OLGA))
 

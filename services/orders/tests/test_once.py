@@ -27,11 +27,12 @@ def clock():
 
 
 @pytest.fixture
-def database(database_url):
-    database = Database(database_url)
-    database.create_all(Base.metadata)
-    yield database
-    database.close()
+def database(databases, tmp_path):
+    with databases.lend("orders_once", tmp_path) as url:
+        database = Database(url)
+        database.create_all(Base.metadata)
+        yield database
+        database.close()
 
 
 @pytest.fixture

@@ -145,7 +145,7 @@ def stock_of(client):
 
 @pytest.fixture(scope="module")
 def empty_database(databases, tmp_path_factory):
-    with databases.lend("products", tmp_path_factory.mktemp("products")) as url:
+    with databases.lend("products_empty", tmp_path_factory.mktemp("products")) as url:
         database = Database(url)
         database.create_all(Base.metadata)
         yield database
