@@ -41,11 +41,9 @@ def postgresql() -> Iterator[Server]:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _usual_log_level() -> Iterator[None]:
-    """Take back what the applications of a module said that the whole process should log."""
-    level = logging.getLogger().level
-    yield
-    logging.getLogger().setLevel(level)
+def _usual_log_level() -> None:
+    """Take back what the applications before said that the whole process should log."""
+    logging.getLogger().setLevel(logging.WARNING)
 
 
 @pytest.fixture
