@@ -264,6 +264,8 @@ def _prepare_postgresql(url: URL) -> tuple[URL, dict[str, Any]]:
     patience = {"connect_timeout": 2, "tcp_user_timeout": 5000}
     # A restarted server would otherwise fail one request for each pooled connection.
     options = {"connect_args": {**patience, "options": settings}, "pool_pre_ping": True}
+    # Nobody keeps hstores, which each first connection would be asked about.
+    options |= {"use_native_hstore": False}
     return url.set(drivername="postgresql+psycopg"), options
 
 

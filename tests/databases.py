@@ -29,6 +29,7 @@ fsync = off
 full_page_writes = off
 synchronous_commit = off
 max_connections = 300
+deadlock_timeout = 100ms
 """
 TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> %s"
 RESTART_SEQUENCES = "SELECT setval(oid::regclass, 1, false) FROM pg_class WHERE relkind = 'S'"
@@ -157,11 +158,14 @@ class Server:
         self._numbers = itertools.count(1)
         self._free: defaultdict[str, list[str]] = defaultdict(list)
         self._destroyed: set[str] = set()
+        self._cleaners: dict[str, psycopg.Connection] = {}
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
+        for connection in self._cleaners.values():
+            connection.close()
         self._server.cleanup()
 
     def create(self, name: str, folder: Path) -> str:
@@ -187,15 +191,13 @@ class Server:
                 free.append(address)
 
     def empty(self, address: str) -> None:
-        with psycopg.connect(address, autocommit=True) as connection:
-            # Whoever is still in a transaction would keep this one waiting.
-            connection.execute(OTHERS)
-            tables = connection.execute(TABLES, ["alembic_version"]).fetchall()
-            # For few rows it takes a thirtieth of the time of TRUNCATE, which makes new files.
-            connection.execute("SET session_replication_role = replica")
-            for (table,) in tables:
-                connection.execute(sql.SQL("DELETE FROM {}").format(sql.Identifier(table)))
-            connection.execute(RESTART_SEQUENCES)
+        connection = self._cleaner(address)
+        # Whoever is still in a transaction would keep this one waiting.
+        connection.execute(OTHERS)
+        # For few rows it takes a thirtieth of the time of TRUNCATE, which makes new files.
+        for (table,) in connection.execute(TABLES, ["alembic_version"]).fetchall():
+            connection.execute(sql.SQL("DELETE FROM {}").format(sql.Identifier(table)))
+        connection.execute(RESTART_SEQUENCES)
 
     def settings(self, folder: Path) -> dict[str, str]:
         """Return settings that put all data of a shop into new databases."""
@@ -204,17 +206,30 @@ class Server:
 
     def end_connections(self, address: str) -> None:
         """End every session of a database, as a restart of the server does."""
-        with psycopg.connect(address.replace("+psycopg", ""), autocommit=True) as connection:
-            connection.execute(OTHERS)
+        self._cleaner(address.replace("+psycopg", "")).execute(OTHERS)
 
     def destroy(self, address: str) -> None:
+        if cleaner := self._cleaners.pop(_name_of(address), None):
+            cleaner.close()
         self._administer("DROP DATABASE {} WITH (FORCE)", address)
         self._destroyed.add(address)
 
+    def _cleaner(self, address: str) -> psycopg.Connection:
+        """Return a connection that is kept, since it takes time to get to know the tables."""
+        name = _name_of(address)
+        if name not in self._cleaners:
+            self._cleaners[name] = psycopg.connect(address, autocommit=True)
+            self._cleaners[name].execute("SET session_replication_role = replica")
+        return self._cleaners[name]
+
     def _administer(self, command: LiteralString, address: str) -> None:
-        name = sql.Identifier(str(conninfo_to_dict(address)["dbname"]))
+        name = sql.Identifier(_name_of(address))
         with psycopg.connect(self._server.get_uri(), autocommit=True) as connection:
             connection.execute(sql.SQL(command).format(name))
+
+
+def _name_of(address: str) -> str:
+    return str(conninfo_to_dict(address)["dbname"])
 
 
 class Statements:

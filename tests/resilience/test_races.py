@@ -43,7 +43,7 @@ def sampled_units(address: str, opening: Units) -> Iterator[list[str]]:
         thread.join()
 
 
-@rounds(short=1, full=20)
+@rounds(short=None, full=20)
 def test_fifty_units_are_sold_to_fifty_of_two_hundred_buyers(open_proof, progress, rounds):
     proof = open_proof(stock=dict.fromkeys(range(1, rounds + 1), UNITS))
     buyers = proof.buyers(RIVALS)

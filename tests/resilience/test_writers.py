@@ -24,7 +24,7 @@ SALT = {
 }
 
 
-@rounds(short=2, full=60)
+@rounds(short=None, full=60)
 def test_writers_wait_for_one_another_and_never_see_a_lock(shared_proof, progress, rounds):
     operators = [buyer.shopper for buyer in shared_proof.buyers(WRITERS, "admin")]
     salts = [operators[0].post("/api/v1/products", json=SALT).json()["id"] for _ in range(PRODUCTS)]

@@ -185,9 +185,10 @@ def test_pauses_double_up_to_half_a_minute(orders, fake, till, clock):
 
 
 def test_silent_provider_ends_the_turn_and_the_others_come_first_next_time(
-    orders, fake, settle, till
+    orders, fake, settle, till, clock
 ):
     for number in range(3):
+        clock.advance(1)
         losing(fake, Kind.AUTHORISE, lambda number=number: orders.authorise(f"ord_{number}"))
     looked, find = [], fake.find_operation
 
