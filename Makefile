@@ -18,7 +18,7 @@ run: ## Run the whole shop; settings may follow, as in `make run PORT=9000`
 
 test: ## Run every test; `make test ARGS="services/orders -k cancel"` runs some
 	$(for-working)
-	@exec $(python) -m pytest --numprocesses 2 --dist loadfile $(ARGS)
+	@exec $(python) -m pytest --numprocesses 3 --dist loadfile $(ARGS)
 
 test-long: ## Run the long races and the killing of services; `ROUNDS=10` plays 10 % of them
 	$(for-working)

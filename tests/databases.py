@@ -30,6 +30,9 @@ full_page_writes = off
 synchronous_commit = off
 max_connections = 300
 deadlock_timeout = 100ms
+autovacuum = off
+wal_level = minimal
+max_wal_senders = 0
 """
 TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> %s"
 RESTART_SEQUENCES = "SELECT setval(oid::regclass, 1, false) FROM pg_class WHERE relkind = 'S'"
