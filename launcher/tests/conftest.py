@@ -1,5 +1,6 @@
 """Give each test a folder of stub services, and stop the launchers that it starts."""
 
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,14 @@ def folder(tmp_path: Path) -> Path:
         (tmp_path / "services" / name / "__init__.py").write_text(STUB)
     (tmp_path / "gateway" / "__main__.py").write_text(STUB_GATEWAY)
     return tmp_path
+
+
+@pytest.fixture(autouse=True)
+def _heeded_hangup() -> Iterator[None]:
+    """Undo what `nohup` does for whatever it starts, the tests included."""
+    usual = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, usual)
 
 
 @pytest.fixture
