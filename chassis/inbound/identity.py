@@ -42,14 +42,24 @@ def token_of(incoming: Request, cookie: str) -> str:
         if scheme.lower() != "bearer" or not token:
             raise Unauthenticated
         return token
+    kept = cookie_of(incoming, cookie)
+    if kept is None:
+        raise MissingToken("Sign in, and send the token as a cookie or a bearer header.")
+    return kept
+
+
+def cookie_of(incoming: Request, name: str) -> str | None:
+    """Return a cookie of a request, None when there is no such.
+
+    Raises:
+        Unauthenticated: it comes twice, so that one was planted.
+    """
     # Werkzeug's reading of all cookies, their quoting included, costs a tenth of a request.
     pairs = [pair.strip().partition("=") for pair in incoming.headers.get("Cookie", "").split(";")]
-    tokens = [value for name, _, value in pairs if name == cookie]
-    if len(tokens) > 1:
+    values = [value for each, _, value in pairs if each == name]
+    if len(values) > 1:
         raise Unauthenticated
-    if not tokens:
-        raise MissingToken("Sign in, and send the token as a cookie or a bearer header.")
-    return tokens[0]
+    return values[0] if values else None
 
 
 def current_principal() -> Principal:

@@ -30,6 +30,7 @@ _OPTIONS: Any = {
     "strict_aud": True,
     **dict.fromkeys(("verify_exp", "verify_iat", "verify_nbf"), False),
 }
+_OPTIONAL: Any = (("roles", []), ("scope", ""), ("sid", ""))
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,7 @@ class Principal:
     token_id: str
     expires_at: int
     key_id: str
+    session_id: str
 
     @property
     def is_service(self) -> bool:
@@ -129,9 +131,10 @@ def _check_times(claims: dict[str, Any], now: float) -> None:
 
 
 def _principal(claims: dict[str, Any], key_id: str) -> Principal:
-    roles, scope = claims.get("roles", []), claims.get("scope", "")
-    texts = [claims["sub"], claims["jti"], scope, *(roles if isinstance(roles, list) else [None])]
+    roles, scope, session = (claims.get(*each) for each in _OPTIONAL)
+    texts = [claims["sub"], claims["jti"], scope, session]
+    texts += roles if isinstance(roles, list) else [None]
     if not all(isinstance(text, str) for text in texts) or not claims["sub"] or not claims["jti"]:
         raise Unauthenticated
     granted = frozenset(roles), frozenset(scope.split())
-    return Principal(claims["sub"], *granted, claims["jti"], claims["exp"], key_id)
+    return Principal(claims["sub"], *granted, claims["jti"], claims["exp"], key_id, session)

@@ -1,5 +1,7 @@
 """Compose the auth service."""
 
+from datetime import timedelta
+
 from flask import Flask
 
 from chassis.clock import Clock, SystemClock
@@ -15,6 +17,7 @@ from .models import Base
 from .passwords import PasswordHasher
 from .seed import seed_users
 from .service import Desk
+from .sessions import Lives
 from .tokens import TokenIssuer
 
 
@@ -43,7 +46,13 @@ def create_app(config: Config | None = None, *, clock: Clock | None = None) -> F
         audience=AUDIENCE,
         life_seconds=config.access_token_seconds,
     )
-    app.extensions["desk"] = Desk(database, hasher, key_ring, issuer, config.secrets_dir)
+    lives = Lives(
+        timedelta(seconds=config.refresh_token_seconds),
+        timedelta(seconds=config.refresh_grace_seconds),
+    )
+    app.extensions["desk"] = Desk(
+        database, hasher, key_ring, issuer, config.secrets_dir, clock, lives
+    )
     api = Api(app, title="Auth")
     api.register_blueprint(routes.bp)
     cli.init_app(app)

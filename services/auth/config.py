@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from chassis.config import Environ, Secret, ServiceConfig, setting
+from chassis.config import Environ, Secret, ServiceConfig, seconds, setting
 from chassis.inbound.tokens import MAX_LIFE_SECONDS
 from storage.database import database_address, default_url
 
@@ -26,10 +26,10 @@ def token_life(text: str) -> int:
     Raises:
         ValueError: when it is none.
     """
-    seconds = int(text) if text.isascii() and text.isdigit() else 0
-    if not 1 <= seconds <= MAX_LIFE_SECONDS:
+    life = int(text) if text.isascii() and text.isdigit() else 0
+    if not 1 <= life <= MAX_LIFE_SECONDS:
         raise ValueError(f"expected a whole number from 1 to {MAX_LIFE_SECONDS}")
-    return seconds
+    return life
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,4 +56,14 @@ class Config(ServiceConfig):
         default=600,
         parse=token_life,
         doc="life of an access token and of its cookie, at most a day",
+    )
+    refresh_token_seconds: float = seconds(
+        "REFRESH_TOKEN_SECONDS",
+        default=30 * 86400,
+        doc="how long a session lasts in which nobody refreshes",
+    )
+    refresh_grace_seconds: float = seconds(
+        "REFRESH_GRACE_SECONDS",
+        default=10,
+        doc="how long a used refresh token is answered once more, since answers get lost",
     )

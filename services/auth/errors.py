@@ -10,6 +10,13 @@ class InvalidCredentials(Unauthenticated):
     title = "Invalid username or password"
 
 
+class SessionOver(Unauthenticated):
+    """Refuse a refresh token, without saying whether it was ever good."""
+
+    code = "session_over"
+    title = "The session is over"
+
+
 class InvalidClient(Unauthenticated):
     """Refuse a service that is unknown or gave the wrong secret, without saying which."""
 

@@ -1,8 +1,8 @@
-"""Map users and signing keys to tables."""
+"""Map users, their sessions and signing keys to tables."""
 
 from datetime import datetime
 
-from sqlalchemy import JSON, LargeBinary, String
+from sqlalchemy import JSON, ForeignKey, Index, LargeBinary, String
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from storage.database import Timestamp
@@ -33,6 +33,36 @@ class User(Base):
     password_hash: Mapped[str] = mapped_column(String(255))
     is_demo: Mapped[bool]
     created_at: Mapped[datetime] = mapped_column(Timestamp)
+
+
+class LoginSession(Base):
+    """Hold what began with one log-in: a family of refresh tokens, which ends as a whole.
+
+    It expires when nobody has used its newest token for a refresh token's life.
+    """
+
+    __tablename__ = "login_sessions"
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    user_id: Mapped[str] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    created_at: Mapped[datetime] = mapped_column(Timestamp)
+    expires_at: Mapped[datetime] = mapped_column(Timestamp)
+    ended_at: Mapped[datetime | None] = mapped_column(Timestamp)
+
+
+class RefreshToken(Base):
+    """Hold the hash of a token, and the salt with which its successor follows from it.
+
+    So the same successor can be given twice, and neither the rows nor an old token alone tell it.
+    """
+
+    __tablename__ = "refresh_tokens"
+    __table_args__ = (Index("ix_refresh_tokens_session_id_used_at", "session_id", "used_at"),)
+
+    token_hash: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
+    session_id: Mapped[str] = mapped_column(ForeignKey("login_sessions.id", ondelete="CASCADE"))
+    salt: Mapped[bytes] = mapped_column(LargeBinary(32))
+    used_at: Mapped[datetime | None] = mapped_column(Timestamp)
 
 
 class StoredKey(Base):

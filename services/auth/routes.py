@@ -1,12 +1,21 @@
-"""Serve log-in, log-out, the key set and service tokens."""
+"""Serve log-in, refresh, log-out, the key set and service tokens."""
 
+from contextlib import suppress
 from typing import Any
 
-from flask import Response, after_this_request, current_app
+from flask import Response, after_this_request, current_app, request
 
+from chassis.errors import Unauthenticated
 from chassis.inbound.api import Blueprint
 from chassis.inbound.app import settings_of
-from chassis.inbound.identity import cookie_name, current_principal, requires_user
+from chassis.inbound.identity import (
+    cookie_name,
+    cookie_of,
+    current_principal,
+    requires_user,
+    token_of,
+)
+from chassis.inbound.tokens import TokenVerifier
 
 from . import service
 from .models import User
@@ -15,10 +24,14 @@ from .schemas import (
     CredentialsSchema,
     KeySetSchema,
     MessageSchema,
+    RefreshSchema,
+    SignedInSchema,
     TokenSchema,
     UserSchema,
 )
 from .tokens import AccessToken
+
+REFRESH_PATH = "/api/v1/auth/refresh"
 
 bp = Blueprint("auth", __name__, description="Signing in, and the keys of the tokens")
 
@@ -28,24 +41,37 @@ def _desk() -> service.Desk:
     return desk
 
 
-def _log_in(credentials: dict[str, str]) -> AccessToken:
-    token = service.log_in(_desk(), **credentials)
+def _keep_in_cookies(token: AccessToken) -> AccessToken:
     production = settings_of(current_app).production
+    common: dict[str, Any] = {"secure": production, "httponly": True}
 
     @after_this_request
-    def keep_in_cookie(response: Response) -> Response:
+    def set_cookies(response: Response) -> Response:
+        # A browser that kept one longer would be told that it is invalid.
         response.set_cookie(
             cookie_name(production=production),
             token.access_token,
-            # A browser that kept it longer would be told that its token is invalid.
             max_age=token.expires_in,
-            secure=production,
-            httponly=True,
             samesite="Lax",
+            **common,
+        )
+        # It travels to one address only, and with no request that another site makes.
+        response.set_cookie(
+            _refresh_cookie(),
+            token.refresh_token or "",
+            max_age=int(_desk().lives.token.total_seconds()),
+            path=REFRESH_PATH,
+            samesite="Strict",
+            **common,
         )
         return response
 
     return token
+
+
+def _refresh_cookie() -> str:
+    """Return the cookie of the refresh token; `__Host-` would send it to every address."""
+    return "__Secure-refresh" if settings_of(current_app).production else "refresh"
 
 
 @bp.post("/auth")
@@ -53,21 +79,35 @@ def _log_in(credentials: dict[str, str]) -> AccessToken:
 @bp.response(200, MessageSchema)
 @bp.alt_response(401, "UNAUTHORIZED")
 def authenticate(credentials: dict[str, str]) -> dict[str, str]:
-    """Sign in and get the cookie, in the shape that articles on this stack use."""
-    _log_in(credentials)
+    """Sign in and get the cookies, in the shape that articles on this stack use."""
+    _keep_in_cookies(service.log_in(_desk(), **credentials))
     return {"message": "Authentication successful"}
 
 
 @bp.post("/api/v1/auth/login")
 @bp.arguments(CredentialsSchema)
-@bp.response(200, TokenSchema)
+@bp.response(200, SignedInSchema)
 @bp.alt_response(401, "UNAUTHORIZED")
 def log_in(credentials: dict[str, str]) -> AccessToken:
-    """Sign in and get an access token, in the answer and in a cookie.
+    """Sign in and get an access and a refresh token, in the answer and in cookies.
 
     A wrong password and an unknown user are answered alike.
     """
-    return _log_in(credentials)
+    return _keep_in_cookies(service.log_in(_desk(), **credentials))
+
+
+@bp.post(REFRESH_PATH)
+@bp.arguments(RefreshSchema)
+@bp.response(200, SignedInSchema)
+@bp.alt_response(401, "UNAUTHORIZED")
+def refresh(body: dict[str, str]) -> AccessToken:
+    """Get the next tokens for a refresh token, from the body or else from its cookie.
+
+    It is good once. Used again within seconds, since an answer may get lost, it gives the same
+    successor; later it ends the session, because somebody else may have used it.
+    """
+    token = body.get("refresh_token") or cookie_of(request, _refresh_cookie()) or ""
+    return _keep_in_cookies(service.refresh(_desk(), token))
 
 
 @bp.get("/api/v1/auth/me")
@@ -82,17 +122,21 @@ def show_me() -> User:
 @bp.post("/api/v1/auth/logout")
 @bp.response(204)
 def log_out() -> None:
-    """Clear the cookies, whether or not they hold a valid token.
+    """End the session and clear the cookies, whether or not they hold a valid token.
 
     The access token itself lasts until it expires.
     """
-    production = settings_of(current_app).production
+    name = cookie_name(production=settings_of(current_app).production)
+    with suppress(Unauthenticated):
+        verifier: TokenVerifier = current_app.extensions["token_verifier"]
+        service.log_out(_desk(), verifier.verify(token_of(request, name)).session_id)
 
     # With the attributes of the log-in, because browsers pass over a `__Host-` cookie otherwise.
     @after_this_request
     def clear_cookies(response: Response) -> Response:
-        name = cookie_name(production=production)
-        response.delete_cookie(name, secure=production, httponly=True, samesite="Lax")
+        common: dict[str, Any] = {"secure": name.startswith("__"), "httponly": True}
+        response.delete_cookie(name, samesite="Lax", **common)
+        response.delete_cookie(_refresh_cookie(), path=REFRESH_PATH, samesite="Strict", **common)
         return response
 
 

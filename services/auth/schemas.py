@@ -19,6 +19,12 @@ class CredentialsSchema(Schema):
     )
 
 
+class RefreshSchema(Schema):
+    """Take a refresh token from clients that keep no cookies."""
+
+    refresh_token = Text(minimum=1, maximum=128)
+
+
 class ClientCredentialsSchema(Schema):
     """Take the name of a service and its secret."""
 
@@ -38,6 +44,12 @@ class TokenSchema(Schema):
     access_token = fields.String(required=True)
     token_type = fields.String(required=True, metadata={"example": "Bearer"})
     expires_in = fields.Integer(required=True, metadata={"description": "Seconds"})
+
+
+class SignedInSchema(TokenSchema):
+    """Hold an access token, and the refresh token that is good for the next one, once."""
+
+    refresh_token = fields.String(required=True)
 
 
 class UserSchema(Schema):

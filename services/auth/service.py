@@ -3,16 +3,18 @@
 import hmac
 import logging
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sqlalchemy import select, update
 
+from chassis.clock import Clock
 from chassis.errors import Unauthenticated, Unavailable
 from storage.database import Database
 
+from . import sessions
 from .domain import CLIENT_SCOPES, folded
-from .errors import InvalidClient, InvalidCredentials
+from .errors import InvalidClient, InvalidCredentials, SessionOver
 from .keys import KeyRing
 from .models import User
 from .passwords import PasswordHasher
@@ -30,10 +32,12 @@ class Desk:
     key_ring: KeyRing
     issuer: TokenIssuer
     secrets_dir: Path
+    clock: Clock
+    lives: sessions.Lives
 
 
 def log_in(desk: Desk, username: str, password: str) -> AccessToken:
-    """Return a token for whoever knows the password.
+    """Begin a session for whoever knows the password, and return its first tokens.
 
     No transaction is open while the password is checked, which takes long.
 
@@ -49,8 +53,36 @@ def log_in(desk: Desk, username: str, password: str) -> AccessToken:
         raise InvalidCredentials
     if desk.hasher.is_outdated(user.password_hash):
         _renew_hash(desk, user, password)
+    with desk.database.write() as session:
+        ticket = sessions.begin(session, user, desk.clock.now(), desk.lives)
     logger.info("user %s logged in", user.id)
-    return desk.issuer.issue(user.id, roles=user.roles)
+    return _tokens(desk, ticket)
+
+
+def refresh(desk: Desk, refresh_token: str) -> AccessToken:
+    """Return the next tokens of a session, with the roles that the user has now.
+
+    Raises:
+        SessionOver: the token was never good, or is no longer.
+    """
+    with desk.database.write() as session:
+        ticket = sessions.rotate(session, refresh_token, desk.clock.now(), desk.lives)
+    # Not before, because the end of a session has to be committed.
+    if ticket is None:
+        raise SessionOver
+    return _tokens(desk, ticket)
+
+
+def log_out(desk: Desk, session_id: str) -> None:
+    """End a session; its access tokens last until they expire."""
+    with desk.database.write() as session:
+        sessions.end(session, session_id, desk.clock.now())
+
+
+def _tokens(desk: Desk, ticket: sessions.Ticket) -> AccessToken:
+    user = ticket.user
+    access = desk.issuer.issue(user.id, roles=user.roles, session_id=ticket.session_id)
+    return replace(access, refresh_token=ticket.refresh_token)
 
 
 def _renew_hash(desk: Desk, user: User, password: str) -> None:

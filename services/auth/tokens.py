@@ -19,11 +19,15 @@ TOKEN_TYPE = "Bearer"  # noqa: S105 - the name of a scheme, no secret.
 
 @dataclass(frozen=True)
 class AccessToken:
-    """Hold a token as a client gets it; ``expires_in`` is in seconds."""
+    """Hold a token as a client gets it; ``expires_in`` is in seconds.
+
+    A person also gets the token for the next one.
+    """
 
     access_token: str
     expires_in: int
     token_type: str = TOKEN_TYPE
+    refresh_token: str | None = None
 
 
 class TokenIssuer:
@@ -40,9 +44,14 @@ class TokenIssuer:
         self._life_seconds = life_seconds
 
     def issue(
-        self, subject: str, *, roles: Iterable[str] = (), scopes: Iterable[str] | None = None
+        self,
+        subject: str,
+        *,
+        roles: Iterable[str] = (),
+        session_id: str | None = None,
+        scopes: Iterable[str] | None = None,
     ) -> AccessToken:
-        """Return a token for a person, or for a service when there are ``scopes``."""
+        """Return a token for a person in a session, or for a service when there are ``scopes``."""
         # Whole seconds: RFC 7519 allows fractions, but our verifiers take no floats for times.
         now = int(self._clock.now().timestamp())
         claims: dict[str, object] = {
@@ -54,6 +63,8 @@ class TokenIssuer:
             "sub": subject,
             "roles": sorted(roles),
         }
+        if session_id is not None:
+            claims["sid"] = session_id
         if scopes is not None:
             claims["scope"] = " ".join(scopes)
         key = self._key_ring.signing_key

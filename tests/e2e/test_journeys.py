@@ -22,6 +22,22 @@ def test_shopper_signs_in_fills_the_cart_pays_and_finds_the_order(alice, operato
     assert alice.get(placed.headers["Location"]).json() == order
 
 
+def test_session_outlives_its_token_and_ends_with_the_log_out(visitor):
+    cookies = visitor.sign_in().session.cookies
+    # As a browser does when the token's time is over.
+    cookies.set("token", None)
+    lapsed = visitor.get("/api/v1/cart").status_code
+
+    refreshed = visitor.post("/api/v1/auth/refresh", json={}).status_code
+
+    assert (lapsed, refreshed) == (401, 200)
+    assert visitor.get("/api/v1/cart").status_code == 200
+    body = {"refresh_token": cookies["refresh"]}
+    visitor.post("/api/v1/auth/logout")
+    answer = visitor.post("/api/v1/auth/refresh", json=body)
+    assert (answer.status_code, answer.json()["code"]) == (401, "session_over")
+
+
 def test_declined_card_puts_the_stock_back(alice, operator):
     operator.set_stock(12, 5)
 

@@ -103,6 +103,7 @@ OPERATIONS = [
         "auth",
         ("POST /auth", _A.PUBLIC, {"body": LOG_IN}),
         ("POST /api/v1/auth/login", _A.PUBLIC, {"body": LOG_IN}),
+        ("POST /api/v1/auth/refresh", _A.PUBLIC, {"body": {"refresh_token": "{refresh_token}"}}),
         ("GET /api/v1/auth/me", _A.USER),
         ("POST /api/v1/auth/logout", _A.PUBLIC, {"status": 204}),
         ("GET /.well-known/jwks.json", _A.PUBLIC),

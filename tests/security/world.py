@@ -33,6 +33,7 @@ OTHER_VALUES = {
     "product_id": "999999",
     "new_id": "new-1",
     "client_secret": "guess",
+    "refresh_token": "guess",
     "name": "Alice",
     "username": "alice",
     "code": "fr",
@@ -119,6 +120,10 @@ class World:
         secret = (self.folder / "secrets" / "orders").read_text()
         # Not the product that is ordered, whose stock has to last.
         values = {**OTHER_VALUES, "new_id": new_id, "client_secret": secret, "product_id": "3"}
+        if operation.path.endswith("/refresh"):
+            credentials = {"username": "alice", "password": "alice"}
+            signed_in = self.ask("auth", "POST", "/api/v1/auth/login", "nobody", credentials)
+            values["refresh_token"] = signed_in["refresh_token"]
         if operation.service == "orders" and "order_id" in operation.parameters:
             order = self.ask("orders", "POST", "/api/v1/orders", "alice", ORDER)
             values["order_id"] = order["id"]

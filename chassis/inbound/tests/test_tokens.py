@@ -53,7 +53,9 @@ def a_token(**changes) -> str:
 
 
 def test_a_good_token_names_its_principal(verifier):
-    principal = verifier.verify(a_token(sub="user-7", roles=["operator"], scope="a:read b:write"))
+    token = a_token(sub="user-7", roles=["operator"], scope="a:read b:write", sid="session-1")
+
+    principal = verifier.verify(token)
 
     assert principal == Principal(
         subject="user-7",
@@ -62,6 +64,7 @@ def test_a_good_token_names_its_principal(verifier):
         token_id="one-of-a-kind",
         expires_at=NOW + 600,
         key_id=KEY_ID,
+        session_id="session-1",
     )
 
 

@@ -1,5 +1,6 @@
 import statistics
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -35,29 +36,38 @@ def test_article_path_answers_with_a_message(client):
     assert (answer.status_code, answer.json) == (200, {"message": "Authentication successful"})
 
 
-def test_log_in_answers_with_a_token_and_its_life(client):
+def test_log_in_answers_with_tokens_and_a_life(client):
     answer = client.post("/api/v1/auth/login", json=ALICE)
 
     assert answer.status_code == 200
     assert answer.json == {
         "access_token": cookies_of(answer)["token"]["value"],
+        "refresh_token": cookies_of(answer)["refresh"]["value"],
         "token_type": "Bearer",
         "expires_in": 600,
     }
 
 
 @both_paths
-def test_cookie_is_for_this_host_and_no_script(client, path):
+def test_cookies_are_for_this_host_and_no_script(client, path):
     cookies = cookies_of(client.post(path, json=ALICE))
 
-    assert cookies.keys() == {"token"}
     assert cookies["token"].pop("value").count(".") == 2
-    assert cookies["token"].pop("Expires")
-    assert cookies["token"] == {"HttpOnly": "", "Path": "/", "SameSite": "Lax", "Max-Age": "600"}
+    assert len(cookies["refresh"].pop("value")) == 43
+    assert all(cookie.pop("Expires") for cookie in cookies.values())
+    assert cookies == {
+        "token": {"HttpOnly": "", "Path": "/", "SameSite": "Lax", "Max-Age": "600"},
+        "refresh": {
+            "HttpOnly": "",
+            "Path": "/api/v1/auth/refresh",
+            "SameSite": "Strict",
+            "Max-Age": "2592000",
+        },
+    }
 
 
 @both_paths
-def test_cookie_is_bound_to_https_and_the_host_in_production(premises, path):
+def test_cookies_are_bound_to_https_in_production(premises, path):
     users = premises.write_users({"username": "alice", "password": "a-long-password"})
     client = premises.open(SHOP_ENV="production", AUTH_USERS_FILE=users).test_client()
 
@@ -65,9 +75,10 @@ def test_cookie_is_bound_to_https_and_the_host_in_production(premises, path):
         client.post(path, json={"username": "alice", "password": "a-long-password"})
     )
 
-    assert cookies.keys() == {"__Host-token"}
-    attributes = cookies["__Host-token"].keys() - {"value", "Expires"}
-    assert attributes == {"Secure", "HttpOnly", "SameSite", "Path", "Max-Age"}
+    assert cookies.keys() == {"__Host-token", "__Secure-refresh"}
+    for cookie in cookies.values():
+        attributes = cookie.keys() - {"value", "Expires"}
+        assert attributes == {"Secure", "HttpOnly", "SameSite", "Path", "Max-Age"}
     assert cookies["__Host-token"]["Path"] == "/"
 
 
@@ -182,8 +193,7 @@ class NoPlace(PasswordHasher):
 @pytest.fixture
 def busy(app, monkeypatch):
     desk = app.extensions["desk"]
-    other = type(desk)(desk.database, NoPlace(), desk.key_ring, desk.issuer, desk.secrets_dir)
-    monkeypatch.setitem(app.extensions, "desk", other)
+    monkeypatch.setitem(app.extensions, "desk", replace(desk, hasher=NoPlace()))
 
 
 @pytest.mark.usefixtures("busy")
@@ -208,8 +218,11 @@ def test_log_out_clears_the_cookie(client):
     answer = client.post("/api/v1/auth/logout")
 
     assert answer.status_code == 204
-    cleared = cookies_of(answer)["token"]
-    assert (cleared["value"], cleared["Max-Age"], cleared["Path"]) == ("", "0", "/")
+    cleared = cookies_of(answer)
+    assert cleared.keys() == {"token", "refresh"}
+    assert all(not each["value"] and each["Max-Age"] == "0" for each in cleared.values())
+    paths = [each["Path"] for each in cleared.values()]
+    assert paths == ["/", "/api/v1/auth/refresh"]
     assert client.get("/api/v1/auth/me").json["code"] == "missing_token"
 
 
@@ -218,9 +231,9 @@ def test_log_out_clears_the_cookie_of_production(premises):
 
     cookies = cookies_of(app.test_client().post("/api/v1/auth/logout"))
 
-    assert cookies.keys() == {"__Host-token"}
-    # Browsers pass over a cookie of that prefix without it.
-    assert "Secure" in cookies["__Host-token"]
+    assert cookies.keys() == {"__Host-token", "__Secure-refresh"}
+    # Browsers pass over cookies of these prefixes without it.
+    assert all("Secure" in cookie for cookie in cookies.values())
 
 
 @pytest.mark.parametrize("headers", [{}, bearer("rubbish"), {"Cookie": "token=a; token=b"}])

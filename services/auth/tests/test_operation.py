@@ -50,6 +50,7 @@ def test_every_operation_is_described(client):
     assert {(path, method) for path, item in paths.items() for method in item} == {
         ("/auth", "post"),
         ("/api/v1/auth/login", "post"),
+        ("/api/v1/auth/refresh", "post"),
         ("/api/v1/auth/me", "get"),
         ("/api/v1/auth/logout", "post"),
         ("/.well-known/jwks.json", "get"),

@@ -1,0 +1,107 @@
+"""Keep people signed in by refresh tokens, each of which is good for one use.
+
+Sources: RFC 9700 (OAuth 2.0 security), 4.14.2: rotation, and the end of a whole family when one of
+its tokens is used again, because either its owner or a thief has used it before.  An answer that
+gets lost is no theft, so for a short time a used token still gives what it gave.
+"""
+
+import base64
+import hashlib
+import hmac
+import logging
+import secrets
+import uuid
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import delete, update
+from sqlalchemy.orm import Session
+
+from .models import LoginSession, RefreshToken, User
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Lives:
+    """Say how long an unused token is good, and how long a used one is answered once more."""
+
+    token: timedelta
+    grace: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """Hold what a session gives to its user: who they are, and the token for the next time."""
+
+    user: User
+    session_id: str
+    refresh_token: str
+
+
+def begin(session: Session, user: User, now: datetime, lives: Lives) -> Ticket:
+    """Begin a session for a user, and forget those of theirs that have run out."""
+    over = (LoginSession.user_id == user.id) & (LoginSession.expires_at <= now)
+    session.execute(delete(LoginSession).where(over))
+    login = LoginSession(
+        id=uuid.uuid4().hex, user_id=user.id, created_at=now, expires_at=now + lives.token
+    )
+    session.add(login)
+    session.flush()
+    token = secrets.token_urlsafe(32)
+    _store(session, login, token)
+    return Ticket(user, login.id, token)
+
+
+def rotate(session: Session, token: str, now: datetime, lives: Lives) -> Ticket | None:
+    """Return the successor of a token; None when it is not good for one.
+
+    Whoever comes late with a used token ends its session, which has to be committed.
+    """
+    held = session.get(RefreshToken, _hash(token), with_for_update=True)
+    login = session.get(LoginSession, held.session_id) if held else None
+    if held is None or login is None or login.ended_at or login.expires_at <= now:
+        return None
+    successor = _successor(token, held.salt)
+    if held.used_at is None:
+        held.used_at = now
+        login.expires_at = now + lives.token
+        _store(session, login, successor)
+        _forget_old(session, login, now - lives.token)
+    elif now - held.used_at > lives.grace:
+        login.ended_at = now
+        alert = {"alert": "refresh_token_reused", "session_id": login.id}
+        logger.warning("a used refresh token of user %s came again", login.user_id, extra=alert)
+        return None
+    elif session.get_one(RefreshToken, _hash(successor)).used_at:
+        # Its owner got the answer, so nobody needs it once more.
+        return None
+    return Ticket(session.get_one(User, login.user_id), login.id, successor)
+
+
+def end(session: Session, session_id: str, now: datetime) -> None:
+    """End a session, if it still lasts."""
+    lasting = (LoginSession.id == session_id) & LoginSession.ended_at.is_(None)
+    session.execute(update(LoginSession).where(lasting).values(ended_at=now))
+
+
+def _store(session: Session, login: LoginSession, token: str) -> None:
+    row = RefreshToken(
+        token_hash=_hash(token), session_id=login.id, salt=secrets.token_bytes(32), used_at=None
+    )
+    session.add(row)
+
+
+def _forget_old(session: Session, login: LoginSession, before: datetime) -> None:
+    old = (RefreshToken.session_id == login.id) & (RefreshToken.used_at < before)
+    session.execute(delete(RefreshToken).where(old))
+
+
+def _hash(token: str) -> bytes:
+    # Quick, because nobody guesses 256 random bits.
+    return hashlib.sha256(token.encode()).digest()
+
+
+def _successor(token: str, salt: bytes) -> str:
+    follows = hmac.digest(salt, token.encode(), "sha256")
+    return base64.urlsafe_b64encode(follows).rstrip(b"=").decode()
