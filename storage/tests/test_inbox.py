@@ -21,11 +21,12 @@ class Seen(InboxColumns, Base):
 
 
 @pytest.fixture
-def database(tmp_path):
-    database = Database(f"sqlite:///{tmp_path}/inbox.sqlite3")
-    database.create_all(Base.metadata)
-    yield database
-    database.close()
+def database(databases, tmp_path):
+    with databases.lend("inbox", tmp_path) as url:
+        database = Database(url)
+        database.create_all(Base.metadata)
+        yield database
+        database.close()
 
 
 @pytest.fixture

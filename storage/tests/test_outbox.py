@@ -46,8 +46,14 @@ class Subscriber:
 
 
 @pytest.fixture
-def database(tmp_path):
-    database = Database(f"sqlite:///{tmp_path}/outbox.sqlite3")
+def url(databases, tmp_path):
+    with databases.lend("outbox", tmp_path) as url:
+        yield url
+
+
+@pytest.fixture
+def database(url):
+    database = Database(url)
     database.create_all(Base.metadata)
     yield database
     database.close()
@@ -463,8 +469,8 @@ def test_revived_event_has_all_its_tries_again(relay, publish, subscriber, datab
     assert dead() == []
 
 
-def test_idle_turn_takes_no_write_lock(relay, database, tmp_path):
-    other = Database(f"sqlite:///{tmp_path}/outbox.sqlite3")
+def test_idle_turn_takes_no_write_lock(relay, database, url):
+    other = Database(url)
     started = time.monotonic()
     with other.write():
         relay.turn()

@@ -1,6 +1,5 @@
 """Call every operation as everybody: who is let in, and what the others learn (cases 113, 140)."""
 
-import statistics
 import time
 
 import pytest
@@ -113,8 +112,8 @@ def test_somebody_elses_object_takes_as_long_as_none(world, operation):
             world.send(operation, "bob", named)
             seconds[name].append(time.perf_counter() - started)
 
-    medians = {name: statistics.median(taken) for name, taken in seconds.items()}
-    assert abs(medians["theirs"] - medians["unknown"]) < 0.005
+    # What else the machine does comes on top of the quickest.
+    assert abs(min(seconds["theirs"]) - min(seconds["unknown"])) < 0.005
 
 
 @each(OWNED)

@@ -159,11 +159,14 @@ def test_secrets_have_256_bits_and_differ(shop):
 def test_cookies_need_https_and_this_host_in_production(shop):
     pair = {"username": "carol", "password": PLANTED["password"]}
 
-    cookie = Shopper(shop.url).post("/auth", json=pair).headers["Set-Cookie"]
+    answer = Shopper(shop.url).post("/auth", json=pair)
 
-    assert cookie.startswith("__Host-token=")
-    assert {"Secure", "HttpOnly", "Path=/", "SameSite=Lax"} <= set(cookie.split("; "))
-    assert "Domain" not in cookie
+    token, refresh = (line.split("; ") for line in answer.raw.headers.getlist("Set-Cookie"))
+    assert token[0].startswith("__Host-token=")
+    assert refresh[0].startswith("__Secure-refresh=")
+    assert {"Secure", "HttpOnly", "Path=/", "SameSite=Lax"} <= set(token)
+    assert {"Secure", "HttpOnly", "Path=/api/v1/auth/refresh", "SameSite=Strict"} <= set(refresh)
+    assert "Domain" not in str([token, refresh])
 
 
 @pytest.mark.parametrize(("name", "status"), [("__Host-token", 200), ("token", 401)])

@@ -67,19 +67,24 @@ def test_every_bad_token_gets_one_and_the_same_answer_at_once(app, signing_key, 
     key, key_id = signing_key.private_key, signing_key.key_id
     accepted = good_token(key, key_id, **claims)
     expected = refusal_of(client, Authorization="Bearer rubbish")
-    wrong = []
-    for name, token in bad_tokens(key, key_id, **claims).items():
+    tokens = bad_tokens(key, key_id, **claims)
+
+    def send(name):
         started = time.thread_time()
         answers = [
-            refusal_of(client, Authorization=f"Bearer {token}"),
-            refusal_of(client, Cookie=f"token={token}"),
+            refusal_of(client, Authorization=f"Bearer {tokens[name]}"),
+            refusal_of(client, Cookie=f"token={tokens[name]}"),
         ]
-        if answers != [expected, expected] or time.thread_time() - started > 0.1:
-            wrong.append(name)
+        return time.thread_time() - started, answers
+
+    sent = {name: send(name) for name in tokens}
 
     assert client.get(ME, headers=bearer(accepted)).json["username"] == "bob"
     assert expected[0] == 401
-    assert wrong == []
+    assert [name for name, (_, both) in sent.items() if both != [expected, expected]] == []
+    # Once more, because the collector of garbage may have come in between.
+    slow = [name for name, (seconds, _) in sent.items() if seconds > 0.1]
+    assert [name for name in slow if min(send(name)[0] for _ in range(3)) > 0.1] == []
 
 
 @pytest.mark.parametrize(
