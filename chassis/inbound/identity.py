@@ -67,6 +67,18 @@ def current_principal() -> Principal:
     return cast("Principal", g.principal)
 
 
+def verified_principal() -> Principal:
+    """Return whom the token of the request speaks for.
+
+    Raises:
+        Unauthenticated: there is no token, or none that can be used.
+        Unavailable: there is no trusted key set to check it with.
+    """
+    verifier: TokenVerifier = current_app.extensions["token_verifier"]
+    cookie = cookie_name(production=current_app.config["SERVICE_CONFIG"].production)
+    return verifier.verify(token_of(request, cookie))
+
+
 def requires_user(view: View) -> View:
     """Let only signed-in people call a route."""
     return _guard(view, _check_person)
@@ -101,9 +113,7 @@ def _check_person(principal: Principal) -> None:
 def _guard(view: View, allow: Callable[[Principal], None]) -> View:
     @wraps(view)
     def guarded(*args: Any, **kwargs: Any) -> Any:
-        verifier: TokenVerifier = current_app.extensions["token_verifier"]
-        cookie = cookie_name(production=current_app.config["SERVICE_CONFIG"].production)
-        g.principal = verifier.verify(token_of(request, cookie))
+        g.principal = verified_principal()
         allow(g.principal)
         return view(*args, **kwargs)
 

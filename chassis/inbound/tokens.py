@@ -30,7 +30,6 @@ _OPTIONS: Any = {
     "strict_aud": True,
     **dict.fromkeys(("verify_exp", "verify_iat", "verify_nbf"), False),
 }
-_OPTIONAL: Any = (("roles", []), ("scope", ""), ("sid", ""))
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +130,8 @@ def _check_times(claims: dict[str, Any], now: float) -> None:
 
 
 def _principal(claims: dict[str, Any], key_id: str) -> Principal:
-    roles, scope, session = (claims.get(*each) for each in _OPTIONAL)
+    roles, scope = claims.get("roles", []), claims.get("scope", "")
+    session = claims.get("sid", "")
     texts = [claims["sub"], claims["jti"], scope, session]
     texts += roles if isinstance(roles, list) else [None]
     if not all(isinstance(text, str) for text in texts) or not claims["sub"] or not claims["jti"]:

@@ -13,9 +13,8 @@ from chassis.inbound.identity import (
     cookie_of,
     current_principal,
     requires_user,
-    token_of,
+    verified_principal,
 )
-from chassis.inbound.tokens import TokenVerifier
 
 from . import service
 from .models import User
@@ -41,37 +40,31 @@ def _desk() -> service.Desk:
     return desk
 
 
-def _keep_in_cookies(token: AccessToken) -> AccessToken:
+def _cookies() -> tuple[tuple[str, dict[str, Any]], tuple[str, dict[str, Any]]]:
+    """Return the names and attributes of the access token's and the refresh token's cookie."""
     production = settings_of(current_app).production
-    common: dict[str, Any] = {"secure": production, "httponly": True}
+    common = {"secure": production, "httponly": True}
+    # It travels to one address only, and with no request that another site makes. `__Host-` would
+    # send it to every address.
+    refresh_name = "__Secure-refresh" if production else "refresh"
+    return (
+        (cookie_name(production=production), {"samesite": "Lax", **common}),
+        (refresh_name, {"samesite": "Strict", "path": REFRESH_PATH, **common}),
+    )
+
+
+def _keep_in_cookies(token: AccessToken) -> AccessToken:
+    (access, of_access), (refresh_name, of_refresh) = _cookies()
+    life = int(_desk().lives.token.total_seconds())
 
     @after_this_request
     def set_cookies(response: Response) -> Response:
         # A browser that kept one longer would be told that it is invalid.
-        response.set_cookie(
-            cookie_name(production=production),
-            token.access_token,
-            max_age=token.expires_in,
-            samesite="Lax",
-            **common,
-        )
-        # It travels to one address only, and with no request that another site makes.
-        response.set_cookie(
-            _refresh_cookie(),
-            token.refresh_token or "",
-            max_age=int(_desk().lives.token.total_seconds()),
-            path=REFRESH_PATH,
-            samesite="Strict",
-            **common,
-        )
+        response.set_cookie(access, token.access_token, max_age=token.expires_in, **of_access)
+        response.set_cookie(refresh_name, token.refresh_token or "", max_age=life, **of_refresh)
         return response
 
     return token
-
-
-def _refresh_cookie() -> str:
-    """Return the cookie of the refresh token; `__Host-` would send it to every address."""
-    return "__Secure-refresh" if settings_of(current_app).production else "refresh"
 
 
 @bp.post("/auth")
@@ -106,7 +99,8 @@ def refresh(body: dict[str, str]) -> AccessToken:
     It is good once. Used again within seconds, since an answer may get lost, it gives the same
     successor; later it ends the session, because somebody else may have used it.
     """
-    token = body.get("refresh_token") or cookie_of(request, _refresh_cookie()) or ""
+    _, (name, _) = _cookies()
+    token = body.get("refresh_token") or cookie_of(request, name) or ""
     return _keep_in_cookies(service.refresh(_desk(), token))
 
 
@@ -126,17 +120,14 @@ def log_out() -> None:
 
     The access token itself lasts until it expires.
     """
-    name = cookie_name(production=settings_of(current_app).production)
     with suppress(Unauthenticated):
-        verifier: TokenVerifier = current_app.extensions["token_verifier"]
-        service.log_out(_desk(), verifier.verify(token_of(request, name)).session_id)
+        service.log_out(_desk(), verified_principal().session_id)
 
     # With the attributes of the log-in, because browsers pass over a `__Host-` cookie otherwise.
     @after_this_request
     def clear_cookies(response: Response) -> Response:
-        common: dict[str, Any] = {"secure": name.startswith("__"), "httponly": True}
-        response.delete_cookie(name, samesite="Lax", **common)
-        response.delete_cookie(_refresh_cookie(), path=REFRESH_PATH, samesite="Strict", **common)
+        for name, attributes in _cookies():
+            response.delete_cookie(name, **attributes)
         return response
 
 
