@@ -20,7 +20,7 @@ from services.payments.config import DEVELOPMENT_WEBHOOK_SECRET
 from services.payments.signatures import SIGNATURE_HEADER, sign
 from storage import outbox
 from tests.databases import rows_of
-from tests.security.policy import LINE, MONEY, ORDER, Access, Operation
+from tests.security.policy import LINE, LOG_IN, MONEY, ORDER, Access, Operation
 from tests.system.whole_shop import WholeShop
 
 SCOPES = ("reservations:write", "payments:write", "operations:read", "operations:write")
@@ -121,8 +121,7 @@ class World:
         # Not the product that is ordered, whose stock has to last.
         values = {**OTHER_VALUES, "new_id": new_id, "client_secret": secret, "product_id": "3"}
         if operation.path.endswith("/refresh"):
-            credentials = {"username": "alice", "password": "alice"}
-            signed_in = self.ask("auth", "POST", "/api/v1/auth/login", "nobody", credentials)
+            signed_in = self.ask("auth", "POST", "/api/v1/auth/login", "nobody", LOG_IN)
             values["refresh_token"] = signed_in["refresh_token"]
         if operation.service == "orders" and "order_id" in operation.parameters:
             order = self.ask("orders", "POST", "/api/v1/orders", "alice", ORDER)
