@@ -15,7 +15,9 @@ import psycopg
 import pytest
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
-from sqlalchemy import Engine, event
+from sqlalchemy import Engine, MetaData, event
+
+from storage.database import Database
 
 with warnings.catch_warnings():
     # It says so when there is no XDG_RUNTIME_DIR, and takes the folder for temporary files.
@@ -79,6 +81,16 @@ class Lending(Protocol):
     def __enter__(self) -> str: ...
 
     def __exit__(self, *exc: object) -> bool | None: ...
+
+
+@contextmanager
+def opened(lender: Lender, name: str, folder: Path, metadata: MetaData) -> Iterator[Database]:
+    """Open a database with just these tables, which no service takes for its own."""
+    with lender.lend(f"{name}_alone", folder) as url:
+        database = Database(url)
+        database.create_all(metadata)
+        yield database
+        database.close()
 
 
 class Files:

@@ -22,6 +22,7 @@ from storage.database import (
     repeat_on_collision,
     serialise,
 )
+from tests.databases import opened
 
 
 class Base(DeclarativeBase):
@@ -52,13 +53,10 @@ def database(url):
 @pytest.fixture
 def on_postgresql(postgresql, tmp_path):
     """Return a database of the kind in which several transactions write at once."""
-    with postgresql.lend("counters", tmp_path) as url:
-        database = Database(url)
-        database.create_all(Base.metadata)
+    with opened(postgresql, "counters", tmp_path, Base.metadata) as database:
         with database.write() as session:
             session.add_all([Counter(name="a", value=0), Counter(name="b", value=0)])
         yield database
-        database.close()
 
 
 def add_one(session, name):

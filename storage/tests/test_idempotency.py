@@ -4,7 +4,6 @@ import pytest
 from sqlalchemy.orm import DeclarativeBase
 
 from chassis.testing import START, FakeClock
-from storage.database import Database
 from storage.idempotency import (
     IdempotencyColumns,
     IdempotencyKeyReused,
@@ -20,6 +19,7 @@ from storage.idempotency import (
     forget_older,
     read_key,
 )
+from tests.databases import opened
 
 REQUEST = Request("alice", "key", "digest")
 
@@ -34,12 +34,11 @@ class Record(IdempotencyColumns, Base):
 
 @pytest.fixture
 def session(databases, tmp_path):
-    with databases.lend("idempotency", tmp_path) as url:
-        database = Database(url)
-        database.create_all(Base.metadata)
-        with database.write() as session:
-            yield session
-        database.close()
+    with (
+        opened(databases, "idempotency", tmp_path, Base.metadata) as database,
+        database.write() as session,
+    ):
+        yield session
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ from sqlalchemy.orm import DeclarativeBase
 
 from chassis.testing import FakeClock
 from storage import inbox
-from storage.database import Database
 from storage.inbox import InboxColumns
+from tests.databases import opened
 
 
 class Base(DeclarativeBase):
@@ -22,11 +22,8 @@ class Seen(InboxColumns, Base):
 
 @pytest.fixture
 def database(databases, tmp_path):
-    with databases.lend("inbox", tmp_path) as url:
-        database = Database(url)
-        database.create_all(Base.metadata)
+    with opened(databases, "inbox", tmp_path, Base.metadata) as database:
         yield database
-        database.close()
 
 
 @pytest.fixture

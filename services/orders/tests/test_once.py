@@ -8,7 +8,6 @@ from chassis.errors import Unavailable
 from chassis.testing import FakeClock
 from services.orders.models import Base, IdempotencyRecord
 from services.orders.once import run_once
-from storage.database import Database
 from storage.idempotency import (
     IdempotencyKeyReused,
     InProgress,
@@ -16,6 +15,7 @@ from storage.idempotency import (
     StoredAnswer,
     forget_older,
 )
+from tests.databases import opened
 
 ANSWER = StoredAnswer(201, {"Location": "/things/1"}, b'{"id": 1}')
 REQUEST = Request("alice", "key", "digest")
@@ -28,11 +28,8 @@ def clock():
 
 @pytest.fixture
 def database(databases, tmp_path):
-    with databases.lend("orders_once", tmp_path) as url:
-        database = Database(url)
-        database.create_all(Base.metadata)
+    with opened(databases, "orders", tmp_path, Base.metadata) as database:
         yield database
-        database.close()
 
 
 @pytest.fixture

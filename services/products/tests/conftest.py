@@ -11,7 +11,7 @@ from services.products.clients import Clients
 from services.products.config import Config
 from services.products.models import Base
 from services.products.seed import seed_catalogue
-from storage.database import Database
+from tests.databases import opened
 
 LIFE_SECONDS = 60
 
@@ -145,8 +145,6 @@ def stock_of(client):
 
 @pytest.fixture(scope="module")
 def empty_database(databases, tmp_path_factory):
-    with databases.lend("products_empty", tmp_path_factory.mktemp("products")) as url:
-        database = Database(url)
-        database.create_all(Base.metadata)
+    folder = tmp_path_factory.mktemp("products")
+    with opened(databases, "products", folder, Base.metadata) as database:
         yield database
-        database.close()
