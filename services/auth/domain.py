@@ -26,6 +26,10 @@ CLIENT_SCOPES: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     # It shows operators how things stand, and changes nothing.
     "gateway": ("operations:read",),
+    "auth": ("events:write",),
+    "accounts": ("events:write", "users:erase"),
+    "notifications": ("accounts:read",),
+    "greetings": ("accounts:read",),
 }
 """The services that get tokens, and the scopes of each; one that is not here gets none."""
 

@@ -1,0 +1,39 @@
+"""Leave a trail of what matters for security: what was tried, by whom, from where, and its outcome.
+
+Pattern: Audit logging (Richardson, Microservices Patterns, 11.3.6).  The trail is the lines of the
+logger ``audit``, whatever the log level is; time, service and request id are on every line anyway.
+"""
+
+import logging
+from typing import Any, Final
+
+from flask import Request, has_request_context, request
+
+CLIENT_HEADER: Final = "X-Forwarded-For"
+
+logger = logging.getLogger("audit")
+logger.setLevel(logging.INFO)
+
+
+def record(event: str, outcome: str, *, user: str | None = None, **details: Any) -> None:
+    """Note an event with its outcome.
+
+    Args:
+        event: what was tried, as two words with a dot, such as ``login.password``.
+        outcome: one word, such as ``allowed`` or ``refused``.
+        user: the id of who tried it, or of whose account it was tried at; never a name or an
+            address as somebody typed it, because people type passwords into the wrong field.
+        details: more of what is known; no secret.
+    """
+    source = source_of(request) if has_request_context() else None
+    noted = {"event": event, "outcome": outcome, "user": user, "source": source, **details}
+    logger.info("%s %s", event, outcome, extra=noted)
+
+
+def source_of(incoming: Request) -> str:
+    """Return the address of the client, as the gateway says, or else of who is connected.
+
+    The gateway replaces what a client claims about itself; whoever reaches a service's own port
+    is inside already, and may claim what he likes.
+    """
+    return incoming.headers.get(CLIENT_HEADER) or incoming.remote_addr or "unknown"
