@@ -9,10 +9,10 @@ from chassis.inbound.keyset import KeySet, RemoteKeySet
 from chassis.inbound.tokens import TokenVerifier
 from chassis.outbound.breaker import BreakerPolicy
 from gateway import pages
-from gateway.admission import RateLimiter
 from gateway.config import Config
 from gateway.edge import Edge
 from gateway.headers import security_headers
+from gateway.limits import RateLimiter, general_limit
 from gateway.routes import GATEWAY, ROUTES, RouteTable
 from gateway.upstream import Upstream
 
@@ -36,7 +36,8 @@ def create_app(
         routes=RouteTable(ROUTES),
         allowed_hosts=frozenset(name.lower() for name in config.allowed_hosts),
         trusted_proxies=config.trusted_proxies,
-        limiter=RateLimiter(config.rate_limit, clock),
+        limiter=_limiter(app, config, clock),
+        limit=general_limit(config.rate_limit) if config.rate_limit > 0 else None,
         verifier=TokenVerifier(key_set, issuer=config.issuer, audience=AUDIENCE, clock=clock),
         cookie=cookie_name(production=config.production),
         upstreams=upstreams,
@@ -44,3 +45,12 @@ def create_app(
         common_headers=security_headers(production=config.production),
     )
     return app
+
+
+def _limiter(app: Flask, config: Config, clock: Clock) -> RateLimiter:
+    if not config.redis_url:
+        return RateLimiter(clock)
+    # Late: it takes 10 MB, which are of no use without Redis.
+    from gateway.shared_limits import SharedLimiter  # noqa: PLC0415
+
+    return SharedLimiter(app, config.redis_url, clock)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any
 
-from chassis.config import Environ, ServiceConfig, setting, words
+from chassis.config import Environ, Secret, ServiceConfig, setting, words
 from contracts.topology import default_url
 
 Network = IPv4Network | IPv6Network
@@ -17,6 +17,17 @@ def networks(text: str) -> tuple[Network, ...]:
         ValueError: when one is none.
     """
     return tuple(ip_network(word) for word in words(text))
+
+
+def redis_address(text: str) -> Secret:
+    """Read the address of a Redis server, which may hold a password.
+
+    Raises:
+        ValueError: when it is none.
+    """
+    if not text.startswith(("redis://", "rediss://")):
+        raise ValueError("expected an address like redis://host:port")
+    return Secret(text)
 
 
 def _url(service: str) -> Any:
@@ -54,6 +65,12 @@ class Config(ServiceConfig):
     # Far more than a person needs, far less than a service can do.
     rate_limit: float = setting(
         "GATEWAY_RATE_LIMIT", default=50.0, parse=float, doc="requests a second of one client"
+    )
+    redis_url: str = setting(
+        "REDIS_URL",
+        default="",
+        parse=redis_address,
+        doc="Redis server that counts for all gateways",
     )
     # A hung service may hold so many requests for a second; each costs some 50 KB.
     max_concurrent: int = setting(

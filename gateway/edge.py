@@ -25,10 +25,11 @@ from chassis.inbound.metrics import RequestMetrics
 from chassis.inbound.problems import problem_response
 from chassis.inbound.tokens import TokenVerifier
 from chassis.outbound import deadline
-from gateway.admission import RateLimiter, check_host, client_address, is_local
+from gateway.admission import check_host, client_address, is_local
 from gateway.config import Network
 from gateway.errors import BodyTooSlow
 from gateway.headers import Headers, passed_back, passed_on, wsgi_key
+from gateway.limits import Limit, RateLimiter
 from gateway.paths import parse_target
 from gateway.routes import GATEWAY, UNSAFE, Access, Route, RouteTable
 from gateway.upstream import Call, Upstream
@@ -46,7 +47,8 @@ class Edge:
     """Stand between the server and everything else, as a WSGI application.
 
     ``pages`` is what serves the gateway's own pages, ``cookie`` the name of the one that may hold
-    a token, and ``upstreams`` holds the services by name.
+    a token, and ``upstreams`` holds the services by name.  Without a ``limit`` for all requests,
+    those of the routes do not hold either.
     """
 
     pages: WSGIApplication
@@ -54,6 +56,7 @@ class Edge:
     allowed_hosts: frozenset[str]
     trusted_proxies: Sequence[Network]
     limiter: RateLimiter
+    limit: Limit | None
     verifier: TokenVerifier
     cookie: str
     upstreams: Mapping[str, Upstream]
@@ -91,9 +94,11 @@ class Edge:
         method = environ["REQUEST_METHOD"]
         check_host(environ.get("HTTP_HOST", ""), self.allowed_hosts)
         # Whoever asks whether the gateway lives must not be told to ask less often.
-        if path not in {"/healthz", "/readyz"}:
-            self.limiter.take(client)
+        if self.limit and path not in {"/healthz", "/readyz"}:
+            self.limiter.take(client, self.limit)
         route = self.routes.match(path, method)
+        if self.limit and route.limit:
+            self.limiter.take(client, route.limit)
         if route.access is Access.LOCAL and not is_local(environ):
             raise NotFound("Nothing is at this address.")
         if method in UNSAFE and not route.signed:

@@ -15,6 +15,12 @@ from typing import Final
 from launcher.plan import KNOWN
 
 SECRET: Final = re.compile(r"SECRET|PASSWORD|TOKEN|KEY|DATABASE_URL")
+# What may hold a password without the name of a service, and who reads it.
+READERS: Final = {
+    "CELERY_BROKER_URL": {"accounts", "auth", "notifications", "orders"},
+    "REDIS_URL": {"gateway"},
+    "SMTP_URL": {"notifications"},
+}
 # Positions in /proc/<pid>/stat, counted from the field after the program's name (proc(5)).
 ENV_START, ENV_END = 47, 48
 
@@ -22,7 +28,12 @@ ENV_START, ENV_END = 47, 48
 def foreign_secrets(service: str, names: Iterable[str]) -> list[str]:
     """Return the variables that hold a secret of another service, such as ``AUTH_SIGNING_KEY``."""
     others = tuple(f"{other.upper()}_" for other in KNOWN if other != service)
-    return [name for name in names if name.startswith(others) and SECRET.search(name)]
+    return [
+        name
+        for name in names
+        if (name.startswith(others) and SECRET.search(name))
+        or service not in READERS.get(name, {service})
+    ]
 
 
 def forget_foreign_secrets(service: str) -> None:

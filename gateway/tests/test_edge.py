@@ -6,7 +6,7 @@ import pytest
 
 from chassis.testing import bearer
 from gateway.headers import SECURITY
-from gateway.routes import GATEWAY, ROUTES, UNSAFE, Access
+from gateway.routes import GATEWAY, ROUTES, SIGN_IN, UNSAFE, Access
 from gateway.tests.stub import answer, problem
 from tests.security.bad_tokens import bad_tokens
 
@@ -324,6 +324,27 @@ def test_client_that_is_too_fast_is_told_when_to_come_back(make_gateway, stub):
     assert int(refusal.headers["Retry-After"]) >= 1
     assert gateway.get("/healthz", REMOTE_ADDR="9.9.9.9").status_code == 200
     assert gateway.get("/greet/A", REMOTE_ADDR="8.8.8.8").status_code == 200
+
+
+def test_who_signs_in_without_end_is_stopped_and_nobody_else(make_gateway, clock):
+    gateway = make_gateway(GATEWAY_RATE_LIMIT="1000", clock=clock)
+    paths = ("/auth", "/api/v1/auth/login", "/api/v1/auth/refresh")
+    statuses = [
+        gateway.send("POST", path, REMOTE_ADDR="9.9.9.9").status_code
+        for _ in range(SIGN_IN.amount // len(paths))
+        for path in paths
+    ]
+
+    refusals = [gateway.send("POST", path, REMOTE_ADDR="9.9.9.9") for path in paths]
+
+    assert set(statuses) == {200}
+    for refusal in refusals:
+        refused(refusal, 429, "too_many_requests")
+        assert int(refusal.headers["Retry-After"]) >= 1
+    assert gateway.get("/api/v1/auth/me", REMOTE_ADDR="9.9.9.9").status_code == 200
+    assert gateway.send("POST", "/auth", REMOTE_ADDR="8.8.8.8").status_code == 200
+    clock.advance(1)
+    assert gateway.send("POST", "/auth", REMOTE_ADDR="9.9.9.9").status_code == 200
 
 
 def test_announced_body_above_the_limit_is_refused_before_it_is_read(gateway, stub):

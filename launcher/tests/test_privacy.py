@@ -1,10 +1,12 @@
 """Test which variables of the environment a service does not get to see."""
 
+import importlib
 import subprocess
 import sys
 
 import pytest
 
+from launcher.plan import GATEWAY, KNOWN, is_installed
 from launcher.privacy import foreign_secrets
 from launcher.tests.running import ROOT
 
@@ -16,9 +18,32 @@ def test_secrets_of_other_services_are_foreign_and_its_own_are_not():
 
 
 def test_addresses_and_shared_settings_are_nobodys_secret():
-    names = ["AUTH_URL", "GATEWAY_RATE_LIMIT", "KEY_SET_SECONDS", "SMTP_URL", "AUTHOR_TOKEN"]
+    names = ["AUTH_URL", "GATEWAY_RATE_LIMIT", "KEY_SET_SECONDS", "AUTHOR_TOKEN"]
 
     assert foreign_secrets("payments", names) == []
+
+
+@pytest.mark.parametrize(
+    ("service", "foreign"),
+    [
+        ("gateway", ["CELERY_BROKER_URL", "SMTP_URL"]),
+        ("orders", ["REDIS_URL", "SMTP_URL"]),
+        ("notifications", ["REDIS_URL"]),
+        ("greetings", ["CELERY_BROKER_URL", "REDIS_URL", "SMTP_URL"]),
+    ],
+)
+def test_address_that_may_hold_a_password_is_for_its_readers_alone(service, foreign):
+    assert foreign_secrets(service, ["CELERY_BROKER_URL", "REDIS_URL", "SMTP_URL"]) == foreign
+
+
+@pytest.mark.parametrize("service", [name for name in KNOWN if is_installed(name)])
+def test_every_service_keeps_the_addresses_that_it_reads(service):
+    package = service if service == GATEWAY else f"services.{service}"
+    config = importlib.import_module(f"{package}.config").Config
+
+    read = [item.metadata["variable"] for item in config.settings()]
+
+    assert foreign_secrets(service, read) == []
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="there is no /proc elsewhere")
