@@ -1,23 +1,15 @@
 """Come in through the real gateway, as whoever finds the shop on the net does."""
 
-import http.client
 import itertools
 import json
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any
 
 import pytest
 
-from chassis.testing import TokenMint, bearer
-from services.auth.keys import KeyRing
-from services.payments.signatures import SIGNATURE_HEADER
-from storage.database import Database
-from tests.e2e.shopper import Shopper
+from chassis.testing import bearer
 from tests.security.bad_tokens import bad_tokens, good_token
 from tests.security.hostile import FORMS, claims_to_be, cross_site
 from tests.security.policy import AT_THE_GATEWAY, OPERATIONS, SERVED, Access, each
-from tests.security.world import OTHER_VALUES, SCOPES, dump, filled, signature
+from tests.security.world import OTHER_VALUES, SCOPES, dump, filled
 
 pytestmark = pytest.mark.e2e
 
@@ -38,87 +30,6 @@ DECLARED = {
 UNSAFE = [operation for operation in AT_THE_GATEWAY if operation.unsafe]
 GUARDED = [o for o in AT_THE_GATEWAY if o.access not in {Access.PUBLIC, Access.SIGNED}]
 JSON_TAKING = [operation for operation in UNSAFE if operation.body is not None]
-
-
-@dataclass(frozen=True)
-class Reply:
-    status: int
-    headers: http.client.HTTPMessage
-    text: bytes
-
-    @property
-    def code(self) -> tuple[int, str]:
-        return self.status, json.loads(self.text)["code"]
-
-    @property
-    def said(self) -> tuple[Any, ...]:
-        document = json.loads(self.text)
-        document.pop("request_id")
-        kept = [pair for pair in self.headers.items() if pair[0] not in {"Date", "X-Request-Id"}]
-        return self.status, str(document), *kept
-
-
-class Line:
-    """Speak HTTP to the gateway word for word, over one connection."""
-
-    def __init__(self, address: str) -> None:
-        self.host = address.removeprefix("http://")
-        self.connection = http.client.HTTPConnection(self.host, timeout=10)
-
-    def send(
-        self, method: str, path: str, headers: Iterable[tuple[str, str]] = (), body: bytes = b""
-    ) -> Reply:
-        self.connection.putrequest(method, path, skip_accept_encoding=True)
-        for name, value in headers:
-            self.connection.putheader(name, value)
-        if body or method in {"POST", "PUT", "PATCH"}:
-            self.connection.putheader("Content-Length", str(len(body)))
-        self.connection.endheaders(body)
-        answer = self.connection.getresponse()
-        return Reply(answer.status, answer.headers, answer.read())
-
-    def call(self, operation, headers, *, kind="application/json") -> Reply:
-        """Call an operation with its good request, about nothing that exists."""
-        body = json.dumps(filled(operation.body, OTHER_VALUES) or {}).encode()
-        sent = {"Content-Type": kind, "Idempotency-Key": "edge", **headers}
-        sent.setdefault(SIGNATURE_HEADER, signature(body))
-        path = filled(operation.path, OTHER_VALUES)
-        query = f"?{filled(operation.query, OTHER_VALUES)}" if operation.query else ""
-        return self.send(
-            operation.method, path + query, sent.items(), body if operation.unsafe else b""
-        )
-
-
-@pytest.fixture(scope="module")
-def line(running_shop):
-    line = Line(running_shop.url)
-    yield line
-    line.connection.close()
-
-
-@pytest.fixture(scope="module")
-def cookies(running_shop):
-    names = ("alice", "admin")
-    signed_in = {name: Shopper(running_shop.url).sign_in(name) for name in names}
-    return {n: {"Cookie": f"token={s.session.cookies['token']}"} for n, s in signed_in.items()}
-
-
-@pytest.fixture(scope="module")
-def operator_id(line, cookies):
-    me = line.send("GET", "/api/v1/auth/me", cookies["admin"].items())
-    return json.loads(me.text)["id"]
-
-
-@pytest.fixture(scope="module")
-def mint(running_shop):
-    """Sign as the shop's own auth service does."""
-    database = Database(running_shop.database_url("auth"))
-    ring = KeyRing(database)
-    ring.load(None)
-    mint = TokenMint()
-    mint.private_key, mint.key_id = ring.signing_key.private_key, ring.signing_key.key_id
-    yield mint
-    database.close()
 
 
 @pytest.mark.parametrize("path", DECLARED)
@@ -165,6 +76,25 @@ def test_other_sites_are_refused(running_shop, line, cookies, operation):
 
 
 @each(UNSAFE)
+def test_reading_changes_nothing(running_shop, line, cookies, operation):
+    path = filled(operation.path, OTHER_VALUES)
+    body = json.dumps(filled(operation.body, OTHER_VALUES) or {}).encode()
+    hostile = [*cookies["admin"].items(), *cross_site(line.host)["cross-site"].items()]
+    before = dump(running_shop.data, running_shop.addresses)
+
+    replies = [
+        line.send("GET", f"{path}?_method={operation.method}", hostile),
+        line.send("HEAD", path, hostile),
+        line.send("GET", path, [*hostile, ("Content-Type", "application/json")], body),
+    ]
+
+    # Another operation may be there to read.
+    assert {reply.status for reply in replies} <= {200, 404, 405, 422}
+    assert not any("Set-Cookie" in reply.headers for reply in replies)
+    assert dump(running_shop.data, running_shop.addresses) == before
+
+
+@each(UNSAFE)
 def test_bearer_is_no_browser(line, cookies, operation):
     bearer = cookies["admin"]["Cookie"].replace("token=", "Bearer ")
 
@@ -175,8 +105,9 @@ def test_bearer_is_no_browser(line, cookies, operation):
 
 
 @each(JSON_TAKING)
-def test_what_a_form_can_send_is_no_json(running_shop, line, cookies, operation):
-    own = {**cookies["admin"], "Sec-Fetch-Site": "same-origin"}
+@pytest.mark.parametrize("origin", [{"Sec-Fetch-Site": "same-origin"}, {}], ids=str)
+def test_what_a_form_can_send_is_no_json(running_shop, line, cookies, operation, origin):
+    own = {**cookies["admin"], **origin}
     before = dump(running_shop.data, running_shop.addresses)
 
     statuses = {kind: line.call(operation, own, kind=kind).status for kind in FORMS}

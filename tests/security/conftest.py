@@ -1,0 +1,43 @@
+"""Come in through the gateway of the running shop."""
+
+import json
+
+import pytest
+
+from chassis.testing import TokenMint
+from services.auth.keys import KeyRing
+from storage.database import Database
+from tests.e2e.shopper import Shopper
+from tests.security.line import Line
+
+
+@pytest.fixture(scope="module")
+def line(running_shop):
+    line = Line(running_shop.url)
+    yield line
+    line.connection.close()
+
+
+@pytest.fixture(scope="module")
+def cookies(running_shop):
+    names = ("alice", "admin")
+    signed_in = {name: Shopper(running_shop.url).sign_in(name) for name in names}
+    return {n: {"Cookie": f"token={s.session.cookies['token']}"} for n, s in signed_in.items()}
+
+
+@pytest.fixture(scope="module")
+def operator_id(line, cookies):
+    me = line.send("GET", "/api/v1/auth/me", cookies["admin"].items())
+    return json.loads(me.text)["id"]
+
+
+@pytest.fixture(scope="module")
+def mint(running_shop):
+    """Sign as the shop's own auth service does."""
+    database = Database(running_shop.database_url("auth"))
+    ring = KeyRing(database)
+    ring.load(None)
+    mint = TokenMint()
+    mint.private_key, mint.key_id = ring.signing_key.private_key, ring.signing_key.key_id
+    yield mint
+    database.close()
