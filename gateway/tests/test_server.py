@@ -16,6 +16,7 @@ from gateway.headers import SECURITY
 from gateway.tests.conftest import ROOT, Server
 from gateway.tests.stub import Stub, answer
 from gateway.worker import ClientConnection
+from tests.security.hostile import claims_to_be
 
 CLOSE = b"Connection: close"
 MARKER = b"GET /greet/Smuggled HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -140,19 +141,25 @@ def test_limits_hold(server, behind, status, raw):
     assert behind.received == []
 
 
-@pytest.mark.parametrize(
-    "raw",
-    [UNREADABLE["lower-case method"], SMUGGLED["CL.TE"], LIMITS["too long a header"][1]],
-    ids=["method", "framing", "limit"],
-)
+REFUSED = {**UNREADABLE, **SMUGGLED, **{name: raw for name, (_, raw) in LIMITS.items()}}
+
+
+@pytest.mark.parametrize("raw", REFUSED.values(), ids=REFUSED.keys())
 def test_what_the_server_refuses_looks_like_every_refusal(server, raw):
-    head, _, body = server.say(raw).partition(b"\r\n\r\n")
+    with server.connect() as connection:
+        with contextlib.suppress(ConnectionError):
+            connection.sendall(raw)
+            connection.shutdown(socket.SHUT_WR)
+        reply = b"".join(iter(lambda: connection.recv(65536), b""))
+    head, _, body = reply.partition(b"\r\n\r\n")
     fields = dict(line.split(": ", 1) for line in head.decode().split("\r\n")[1:])
 
     assert fields["Content-Type"] == "application/problem+json"
     assert {name: fields[name] for name in SECURITY} == SECURITY
-    assert (fields["Connection"], fields["Content-Length"]) == ("close", str(len(body)))
+    assert fields["Content-Length"] == str(len(body))
     assert b'"request_id"' in body
+    assert fields["Cache-Control"] == "no-store"
+    assert fields.get("Server", "potion-shop") == "potion-shop"
     assert "gunicorn" not in head.decode().lower()
 
 
@@ -172,12 +179,20 @@ def test_chunked_body_arrives_with_a_length(server, behind):
 
 
 def test_identity_headers_do_not_survive_underscores_or_connection(server, behind):
-    forged = [b"X_User_Id: 1", b"x-user-id: 1", b"X-User-Id: 2", b"Connection: X-Request-Id"]
+    claims = [f"{name}: {value}".encode() for name, value in claims_to_be("admin").items()]
+    forged = [b"X_User_Id: 1", b"x-user-id: 1", b"X-User-Id: 2", b"X_Request_Id: forged"]
+    names = b"X-Request-Id, X-Forwarded-For, X-User-Id, close"
 
-    server.say(request(b"GET /greet/A", *forged))
+    server.say(request(b"GET /greet/A", *claims, *claims, *forged, b"Connection: " + names))
 
-    assert not [name for name in behind.last.names if "user" in name]
-    assert "x-request-id" in behind.last.names
+    assert behind.last.names == {
+        *("host", "x-request-id", "traceparent", "x-deadline-ms", "x-forwarded-for"),
+        "x-forwarded-proto",
+    }
+    assert (behind.last.get("X-Forwarded-For"), behind.last.get("X-Request-Id")) != (
+        "::1",
+        "forged",
+    )
 
 
 def test_token_is_verified_with_the_issuers_key_set(server, behind, mint):
