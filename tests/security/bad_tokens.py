@@ -61,12 +61,12 @@ class Maker:
 
 def good_token(private_key: Ed25519PrivateKey, key_id: str, **changes: Any) -> str:
     """Return a token that has to be accepted, to show that the others fail for their own reason."""
-    return _maker(private_key, key_id, **changes).make()
+    return maker_of(private_key, key_id, **changes).make()
 
 
 def long_token(private_key: Ed25519PrivateKey, key_id: str, length: int, **changes: Any) -> str:
     """Return a good token of so many bytes, or one more where base64 has no such length."""
-    maker = _maker(private_key, key_id, **changes)
+    maker = maker_of(private_key, key_id, **changes)
     bare = len(maker.with_claims(filler=""))
     # Base64 makes four characters of three.
     sizes = range((length - bare) * 3 // 4 - 3, length)
@@ -82,7 +82,7 @@ def bad_tokens(private_key: Ed25519PrivateKey, key_id: str, **changes: Any) -> d
         key_id: the ``kid`` of that key.
         changes: claims that a good token has there, such as ``sub``, ``iss`` and ``iat``.
     """
-    maker = _maker(private_key, key_id, **changes)
+    maker = maker_of(private_key, key_id, **changes)
     return {
         **_algorithms(maker),
         **_signatures(maker),
@@ -94,7 +94,8 @@ def bad_tokens(private_key: Ed25519PrivateKey, key_id: str, **changes: Any) -> d
     }
 
 
-def _maker(private_key: Ed25519PrivateKey, key_id: str, **changes: Any) -> Maker:
+def maker_of(private_key: Ed25519PrivateKey, key_id: str, **changes: Any) -> Maker:
+    """Return what makes tokens of these claims and others."""
     now = changes.get("iat", int(time.time()))
     claims = {
         "iss": "potion-shop",

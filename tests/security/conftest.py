@@ -8,7 +8,12 @@ from chassis.testing import TokenMint
 from services.auth.keys import KeyRing
 from storage.database import Database
 from tests.e2e.shopper import Shopper
+from tests.resilience import rounds
 from tests.security.line import Line
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    rounds.parametrize(metafunc, ())
 
 
 @pytest.fixture(scope="module")
