@@ -63,6 +63,7 @@ ROUTES: Final = (
     Route("/auth", "auth", POST, DELEGATED),
     Route("/api/v1/auth/*", "auth", GET | UNSAFE, DELEGATED),
     Route("/.well-known/jwks.json", "auth", GET, PUBLIC),
+    Route("/api/v1/accounts/*", "accounts", GET | {"PATCH", "DELETE"}, REQUIRED),
     Route("/products", "products", GET, REQUIRED),
     Route("/api/v1/products/*", "products", GET, PUBLIC),
     Route("/api/v1/products/*", "products", UNSAFE, REQUIRED),

@@ -1,10 +1,12 @@
-"""Hold the fakes of the orders service, and the real neighbours, against the same expectations."""
+"""Hold the fakes of services, and their real neighbours, against the same expectations."""
 
 import itertools
 
 import pytest
 
 from contracts.money import Money
+from services.accounts.errors import LastOperator
+from services.accounts.tests.fakes import FakeUsers
 from services.orders.domain import Line
 from services.orders.errors import (
     IllegalTransition,
@@ -23,9 +25,14 @@ ORDER_IDS = (f"ord_contract_{number}" for number in itertools.count())
 
 
 @pytest.fixture(scope="module")
-def real(tmp_path_factory):
+def shop(tmp_path_factory):
     with whole_shop(tmp_path_factory.mktemp("shop")) as shop:
-        yield shop.apps["orders"].extensions["shop"].clients
+        yield shop
+
+
+@pytest.fixture(scope="module")
+def real(shop):
+    return shop.apps["orders"].extensions["shop"].clients
 
 
 @pytest.fixture(params=["fake", "real"])
@@ -40,6 +47,18 @@ def payments(request):
     if request.param == "fake":
         return FakePayments()
     return request.getfixturevalue("real").payments
+
+
+@pytest.fixture(params=["fake"])
+def users(request):
+    """Return who erases people, with the id of the one operator; auth can't erase anybody yet."""
+    if request.param == "fake":
+        return FakeUsers(last_operator="olga"), "olga"
+    shop = request.getfixturevalue("shop")
+    client = shop.client("auth")
+    client.post("/api/v1/auth/login", json={"username": "admin", "password": "admin"})
+    admin = client.get("/api/v1/auth/me").get_json()
+    return shop.apps["accounts"].extensions["directory"].clients.users, admin["id"]
 
 
 @pytest.fixture
@@ -193,3 +212,18 @@ def test_rest_of_nothing_is_refused_and_capturing_again_tells_so(payments, autho
 
     payment = payments.capture(authorised.id)
     assert payment.refunded == payment.captured == AMOUNT
+
+
+def test_erasing_is_safe_to_repeat_and_to_ask_for_whom_nobody_knows(users):
+    eraser, _ = users
+
+    for _ in range(2):
+        eraser.erase("user-nobody")
+
+
+def test_last_operator_is_not_erased(users):
+    eraser, operator = users
+
+    for _ in range(2):
+        with pytest.raises(LastOperator):
+            eraser.erase(operator)
