@@ -75,6 +75,7 @@ ROUTES: Final = (
     Route("/greet/*", "greetings", GET, PUBLIC),
     Route("/api/hello/*", "greetings", GET, PUBLIC),
     Route("/api/v1/greetings/*", "greetings", GET, PUBLIC),
+    Route("/api/v1/greetings/me", "greetings", GET, REQUIRED),
 )
 
 

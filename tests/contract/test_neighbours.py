@@ -1,12 +1,15 @@
 """Hold the fakes of services, and their real neighbours, against the same expectations."""
 
 import itertools
+from datetime import UTC, datetime
 
 import pytest
 
 from contracts.money import Money
 from services.accounts.errors import LastOperator
 from services.accounts.tests.fakes import FakeUsers
+from services.greetings.clients import Person
+from services.greetings.tests.fakes import FakeAccounts
 from services.orders.domain import Line
 from services.orders.errors import (
     IllegalTransition,
@@ -59,6 +62,21 @@ def users(request):
     client.post("/api/v1/auth/login", json={"username": "admin", "password": "admin"})
     admin = client.get("/api/v1/auth/me").get_json()
     return shop.apps["accounts"].extensions["directory"].clients.users, admin["id"]
+
+
+@pytest.fixture(params=["fake", "real"])
+def known(request):
+    """Return who knows people, of whom there is Alice, who wants to be greeted in German."""
+    if request.param == "fake":
+        accounts = FakeAccounts()
+        accounts.people["user-alice"] = Person("alice", "de-AT")
+        return accounts
+    shop = request.getfixturevalue("shop")
+    news = {"user_id": "user-alice", "username": "alice", "email": None, "language": "de-AT"}
+    envelope = {"id": "contract-1", "type": "user.imported", "version": 1, "data": news}
+    envelope |= {"aggregate_id": "user-alice", "occurred_at": datetime.now(UTC)}
+    shop.apps["accounts"].extensions["consumer"].take(envelope)
+    return shop.apps["greetings"].extensions["accounts"]
 
 
 @pytest.fixture
@@ -227,3 +245,11 @@ def test_last_operator_is_not_erased(users):
     for _ in range(2):
         with pytest.raises(LastOperator):
             eraser.erase(operator)
+
+
+def test_person_is_known_by_name_and_language(known):
+    assert known.find_person("user-alice") == Person("alice", "de-AT")
+
+
+def test_nobody_is_known_by_another_id(known):
+    assert known.find_person("user-nobody") is None

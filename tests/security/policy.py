@@ -139,6 +139,7 @@ OPERATIONS = [
         ("GET /greet/language/{code}/{name}", _A.PUBLIC, {"any_id": True}),
         ("GET /api/hello/{username}", _A.PUBLIC, {"any_id": True}),
         ("GET /api/v1/greetings/languages", _A.PUBLIC),
+        ("GET /api/v1/greetings/me", _A.USER),
     ),
     *_of(
         "products",

@@ -16,7 +16,7 @@ from storage.database import Database
 from tests.system.wsgi_adapter import WSGIAdapter
 
 PORT = 8000
-NEIGHBOURS = ("products", "payments", "orders", "accounts")
+NEIGHBOURS = ("greetings", "products", "payments", "orders", "accounts")
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def whole_shop(folder: Path, **environ: str) -> Iterator[WholeShop]:
     hosts: dict[str, Flask] = {}
     adapter = WSGIAdapter(hosts)
     apps = {}
-    for name in ("auth", "greetings", *NEIGHBOURS):
+    for name in ("auth", *NEIGHBOURS):
         package = import_module(f"services.{name}")
         config = import_module(f"services.{name}.config").Config.from_environ(settings)
         options = {}
