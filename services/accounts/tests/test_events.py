@@ -1,11 +1,15 @@
 """Take the news of users, and tell of the accounts that follow."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from sqlalchemy import func, select
 
 from chassis.testing import bearer
 from services.accounts.models import OutboxEvent
 from tests.contract.event_schemas import faults
+from tests.waiting import wait_until
 
 from .fakes import FakeSubscriber
 
@@ -65,6 +69,7 @@ def test_news_that_comes_again_changes_nothing(register, change, person, subscri
     register(event_id="event-1")
     change(given_name="Alice")
     subscriber.next()
+    wait_until(lambda: waiting() == 0)
 
     register(event_id="event-1")
     register(username="other")
@@ -73,6 +78,26 @@ def test_news_that_comes_again_changes_nothing(register, change, person, subscri
     assert person("alice").get_json()["username"] == "alice"
     assert person("alice").get_json()["given_name"] == "Alice"
     assert (subscriber.taken.empty(), waiting()) == (True, 0)
+
+
+@pytest.mark.usefixtures("many_at_once")
+def test_news_that_comes_twice_at_once_opens_one_account(app, mint, subscriber, waiting):
+    start = threading.Barrier(4)
+
+    def tell(number):
+        client, headers = app.test_client(), bearer(mint.service("auth", "events:write"))
+        news = {"user_id": "alice", "username": "alice", "email": "a@b", "language": None}
+        envelope = {"id": f"event-{number}", "type": "user.registered", "version": 1, "data": news}
+        envelope |= {"aggregate_id": "alice", "occurred_at": "2030-01-01T00:00:00+00:00"}
+        start.wait(5)
+        return client.post("/internal/events", json=envelope, headers=headers).status_code
+
+    with ThreadPoolExecutor(4) as threads:
+        assert list(threads.map(tell, range(4))) == [204] * 4
+
+    subscriber.next()
+    wait_until(lambda: waiting() == 0)
+    assert subscriber.taken.empty()
 
 
 def test_who_was_erased_is_gone_and_does_not_come_back_by_late_news(register, tell, person):

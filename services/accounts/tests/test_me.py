@@ -132,7 +132,8 @@ def test_account_whose_news_does_not_come_is_not_ready(client, sleeps, alice, cl
 
     assert (answer.status_code, answer.get_json()["code"]) == (503, "account_not_ready")
     assert answer.headers["Retry-After"] == "1"
-    assert WAIT_SECONDS <= clock.monotonic() - began <= WAIT_SECONDS + LOOK_SECONDS
+    # From half a second on, the gateway would take this service for a slow one.
+    assert WAIT_SECONDS <= clock.monotonic() - began <= WAIT_SECONDS + LOOK_SECONDS < 0.5
 
 
 def test_those_who_wait_leave_threads_for_the_news(app, sleep_by, alice, clock):
