@@ -48,6 +48,7 @@ class Config(ServiceConfig):
     service = "gateway"
 
     auth_url: str = _url("auth")
+    accounts_url: str = _url("accounts")
     products_url: str = _url("products")
     orders_url: str = _url("orders")
     payments_url: str = _url("payments")

@@ -68,6 +68,7 @@ ROUTES: Final = (
     Route("/api/v1/auth/*", "auth", GET | UNSAFE - POST, DELEGATED),
     Route("/api/v1/auth/*", "auth", POST, DELEGATED, limit=SIGN_IN),
     Route("/.well-known/jwks.json", "auth", GET, PUBLIC),
+    Route("/api/v1/accounts/*", "accounts", GET | {"PATCH", "DELETE"}, REQUIRED),
     Route("/products", "products", GET, REQUIRED),
     Route("/api/v1/products/*", "products", GET, PUBLIC),
     Route("/api/v1/products/*", "products", UNSAFE, REQUIRED),
@@ -79,6 +80,7 @@ ROUTES: Final = (
     Route("/greet/*", "greetings", GET, PUBLIC),
     Route("/api/hello/*", "greetings", GET, PUBLIC),
     Route("/api/v1/greetings/*", "greetings", GET, PUBLIC),
+    Route("/api/v1/greetings/me", "greetings", GET, REQUIRED),
 )
 
 

@@ -37,6 +37,8 @@ from chassis.errors import Unavailable
 # As long as a caller waits for the whole answer; a lock held longer is a fault.
 BUSY_TIMEOUT_SECONDS = 5.0
 KINDS = ("sqlite", "postgresql", "postgres")
+# Gunicorn's own for a worker that can't start: at any other it would start it again, for ever.
+EXIT_UNREACHABLE = 3
 CACHE_KIB = 1024  # per connection; the default of 2 MiB adds up over ten services.
 # A process that hangs half-way must not keep its locks, hence the last one.
 _POSTGRESQL_SETTINGS = (
@@ -171,6 +173,17 @@ class Database:
         """
         with self.read() as session:
             session.execute(text("SELECT 1"))
+
+    def require(self, variable: str) -> None:
+        """End the process, with a line about its setting, when the database can't be reached.
+
+        For a service that had better be started again than wait, as it does otherwise.
+        """
+        try:
+            self.check()
+        except Unavailable:
+            logger.critical("%s: the database at %s can't be reached.", variable, self._shown())
+            raise SystemExit(EXIT_UNREACHABLE) from None
 
     def close(self) -> None:
         """Close the pooled connections."""

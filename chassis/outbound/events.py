@@ -1,11 +1,22 @@
-"""Take events to a subscriber over HTTP, for the relay of :mod:`storage.outbox`."""
+"""Take events to a subscriber, for the relay of :mod:`storage.outbox`.
+
+That is over HTTP, or by a message broker (:mod:`chassis.outbound.celery_events`).
+"""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
+from requests.adapters import BaseAdapter
+
+from chassis.clock import Clock
 from chassis.errors import BadUpstream, EventRefused, Unavailable
-from chassis.outbound.breaker import BreakerPolicy
+from chassis.outbound.breaker import BreakerPolicy, CircuitBreakerGuard
 from chassis.outbound.client import ServiceClient
+from chassis.renewal import Renewed
+
+if TYPE_CHECKING:
+    from chassis.outbound.celery_events import CeleryTransport
 
 PATH = "/internal/events"
 # A relay tries a subscriber that is back within seconds, and so does no harm: it is one caller.
@@ -15,6 +26,53 @@ BREAKER = BreakerPolicy(open_seconds=1.0, max_open_seconds=4.0)
 _NOT_ITS_FAULT = {401, 403, 404, 429}
 # These may go otherwise the next time.
 _UNDECIDED = {408, 409}
+
+
+def base_address(text: str) -> str:
+    """Read the address of a subscriber, under which the path of events goes, for a setting.
+
+    Raises:
+        ValueError: it is none, or has a path of its own.
+    """
+    url = urlsplit(text)
+    if url.scheme not in {"http", "https"} or not url.hostname:
+        raise ValueError("expected an address like http://host:port")
+    if url.path.strip("/") or url.query or url.fragment:
+        raise ValueError(f"expected an address without a path; {PATH} is added to it")
+    return text
+
+
+def find_way(
+    name: str,
+    url: str,
+    broker_url: str,
+    *,
+    tokens: Renewed[str] | None = None,
+    clock: Clock | None = None,
+    transport: BaseAdapter | None = None,
+) -> "tuple[HTTPTransport | CeleryTransport | None, dict[str, CircuitBreakerGuard]]":
+    """Return the way to a subscriber, with its breaker by the name that operators know.
+
+    Args:
+        name: the subscriber and, where there is a broker, its queue.
+        url: its base address; without one, and without a broker, nobody subscribes.
+        broker_url: the broker, which comes before the address.
+        tokens: with which this service identifies itself; with the rest as a client takes it.
+        clock: the time.
+        transport: takes the place of the network in tests.
+    """
+    if broker_url:
+        # Celery takes memory that a shop without a broker can do without.
+        from chassis.outbound.celery_events import CeleryTransport  # noqa: PLC0415
+
+        breaker = CircuitBreakerGuard("broker", BREAKER, clock=clock)
+        return CeleryTransport(broker_url, name, breaker), {"broker": breaker}
+    if url:
+        client = ServiceClient(
+            name, url, clock=clock, policy=BREAKER, tokens=tokens, transport=transport
+        )
+        return HTTPTransport(client), {name: client.caller.breaker}
+    return None, {}
 
 
 class HTTPTransport:

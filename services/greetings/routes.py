@@ -5,9 +5,16 @@ from typing import Any
 from flask import current_app
 
 from chassis.inbound.api import Blueprint
+from chassis.inbound.identity import current_principal, requires_user
 
 from . import service
-from .schemas import GreetingSchema, HelloSchema, LanguageListSchema, TranslatedGreetingSchema
+from .schemas import (
+    GreetingSchema,
+    HelloSchema,
+    LanguageListSchema,
+    OwnGreetingSchema,
+    TranslatedGreetingSchema,
+)
 
 bp = Blueprint("greetings", __name__, description="Greetings in many languages")
 
@@ -48,3 +55,17 @@ def hello(username: str) -> dict[str, str]:
 def list_languages() -> dict[str, Any]:
     """List the languages that greetings are written in."""
     return {"data": list(_languages().values())}
+
+
+@bp.get("/api/v1/greetings/me")
+@requires_user
+@bp.response(200, OwnGreetingSchema)
+def greet_me() -> dict[str, Any]:
+    """Greet the signed-in person by name, in the language of their account.
+
+    While the account can't be looked at, the greeting is a plain one, and says so.
+    """
+    accounts, me = current_app.extensions["accounts"], current_principal().subject
+    language, message = service.greet_user(_languages(), accounts, me)
+    greeting = {"language": language.code, "direction": language.direction}
+    return greeting | ({"message": message} if message else {"message": "Hello!", "fallback": True})

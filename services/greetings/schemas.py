@@ -18,6 +18,12 @@ class TranslatedGreetingSchema(GreetingSchema):
     direction = fields.String(required=True, metadata={"description": "`ltr` or `rtl`"})
 
 
+class OwnGreetingSchema(TranslatedGreetingSchema):
+    """Hold a greeting for who is signed in."""
+
+    fallback = fields.Boolean(metadata={"description": "True in a plain one; else left out"})
+
+
 class HelloSchema(Schema):
     """Hold the name that was greeted."""
 

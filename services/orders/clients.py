@@ -256,9 +256,7 @@ def connect(
     tokens = service_tokens(auth, config.service, config.client_secret, clock)
     policy = _policy(config.breaker_open_seconds)
 
-    def client(
-        name: str, url: str, *, policy: BreakerPolicy = policy, read_timeout: float = 1.0
-    ) -> ServiceClient:
+    def client(name: str, url: str, read_timeout: float = 1.0) -> ServiceClient:
         return ServiceClient(
             name,
             url,
@@ -274,33 +272,26 @@ def connect(
     payments = client("payments", config.payments_url)
     breakers = {each.caller.name: each.caller.breaker for each in (auth, products, payments)}
     breakers["products (offers)"] = reader.caller.breaker
-    subscriber: Transport | None = None
-    if config.celery_broker_url:
-        breakers["broker"] = CircuitBreakerGuard("broker", events.BREAKER, clock=clock)
-        subscriber = _broker(config, breakers["broker"])
-    elif config.notifications_url:
-        notifications = client(SUBSCRIBER, config.notifications_url, policy=events.BREAKER)
-        breakers[SUBSCRIBER] = notifications.caller.breaker
-        subscriber = events.HTTPTransport(notifications)
+    subscriber, way = events.find_way(
+        SUBSCRIBER,
+        config.notifications_url,
+        config.celery_broker_url,
+        tokens=tokens,
+        clock=clock,
+        transport=transport,
+    )
     return Clients(
         key_set=RemoteKeySet(lambda path: auth.get(path).body, config, clock),
         products=HTTPProducts(products, reader),
         payments=HTTPPayments(payments),
         subscriber=subscriber,
-        breakers=breakers,
+        breakers={**breakers, **way},
     )
 
 
 def _policy(open_seconds: float) -> BreakerPolicy:
     longest = max(open_seconds, MAX_OPEN_SECONDS)
     return BreakerPolicy(open_seconds=open_seconds, max_open_seconds=longest)
-
-
-def _broker(config: Config, breaker: CircuitBreakerGuard) -> Transport:
-    # Celery takes memory that a shop without a broker can do without.
-    from chassis.outbound.celery_events import CeleryTransport  # noqa: PLC0415
-
-    return CeleryTransport(config.celery_broker_url, SUBSCRIBER, breaker)
 
 
 @contextmanager

@@ -1,26 +1,12 @@
 """Declare the settings of the orders service."""
 
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 from chassis.config import Secret, ServiceConfig, positive, seconds, setting
+from chassis.outbound.events import base_address
 from contracts.topology import default_url
 from storage.database import database_address
 from storage.database import default_url as default_database_url
-
-
-def base_address(text: str) -> str:
-    """Read the address of a service, under which the path of a call goes.
-
-    Raises:
-        ValueError: it is none, or has a path of its own.
-    """
-    url = urlsplit(text)
-    if url.scheme not in {"http", "https"} or not url.hostname:
-        raise ValueError("expected an address like http://host:port")
-    if url.path.strip("/") or url.query or url.fragment:
-        raise ValueError("expected an address without a path; /internal/events is added to it")
-    return text
 
 
 @dataclass(frozen=True, kw_only=True)

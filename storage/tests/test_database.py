@@ -1,5 +1,6 @@
 """Hold transactions against their promises, on real databases of both kinds."""
 
+import re
 import subprocess
 import sys
 import threading
@@ -8,6 +9,7 @@ from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
+from gunicorn.arbiter import Arbiter
 from sqlalchemy import String, select, text, update
 from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -401,3 +403,23 @@ def test_driver_of_postgresql_stays_unloaded_for_sqlite(tmp_path):
     )
 
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_required_database_that_is_there_is_fine(databases, tmp_path):
+    with databases.lend("required_alone", tmp_path) as url:
+        database = Database(url)
+        database.require("THINGS_DATABASE_URL")
+        database.close()
+
+
+def test_required_database_that_is_away_ends_the_process_with_one_line(caplog):
+    database = Database("postgresql://shop:hu5h@127.0.0.1:1/things?sslpassword=s3cret")
+
+    with pytest.raises(SystemExit) as end:
+        database.require("THINGS_DATABASE_URL")
+
+    # At this status gunicorn does not start the worker again.
+    assert end.value.code == Arbiter.WORKER_BOOT_ERROR
+    [line] = [each.getMessage() for each in caplog.records if each.levelname == "CRITICAL"]
+    assert line.startswith("THINGS_DATABASE_URL: the database at postgresql://shop:***@127.0.0.1:1")
+    assert {"hu5h", "s3cret"}.isdisjoint(re.findall(r"\w+", caplog.text))

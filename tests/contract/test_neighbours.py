@@ -1,10 +1,15 @@
-"""Hold the fakes of the orders service, and the real neighbours, against the same expectations."""
+"""Hold the fakes of services, and their real neighbours, against the same expectations."""
 
 import itertools
+from datetime import UTC, datetime
 
 import pytest
 
 from contracts.money import Money
+from services.accounts.errors import LastOperator
+from services.accounts.tests.fakes import FakeUsers
+from services.greetings.clients import Person
+from services.greetings.tests.fakes import FakeAccounts
 from services.orders.domain import Line
 from services.orders.errors import (
     IllegalTransition,
@@ -23,9 +28,14 @@ ORDER_IDS = (f"ord_contract_{number}" for number in itertools.count())
 
 
 @pytest.fixture(scope="module")
-def real(tmp_path_factory):
+def shop(tmp_path_factory):
     with whole_shop(tmp_path_factory.mktemp("shop")) as shop:
-        yield shop.apps["orders"].extensions["shop"].clients
+        yield shop
+
+
+@pytest.fixture(scope="module")
+def real(shop):
+    return shop.apps["orders"].extensions["shop"].clients
 
 
 @pytest.fixture(params=["fake", "real"])
@@ -40,6 +50,33 @@ def payments(request):
     if request.param == "fake":
         return FakePayments()
     return request.getfixturevalue("real").payments
+
+
+@pytest.fixture(params=["fake"])
+def users(request):
+    """Return who erases people, with the id of the one operator; auth can't erase anybody yet."""
+    if request.param == "fake":
+        return FakeUsers(last_operator="olga"), "olga"
+    shop = request.getfixturevalue("shop")
+    client = shop.client("auth")
+    client.post("/api/v1/auth/login", json={"username": "admin", "password": "admin"})
+    admin = client.get("/api/v1/auth/me").get_json()
+    return shop.apps["accounts"].extensions["directory"].clients.users, admin["id"]
+
+
+@pytest.fixture(params=["fake", "real"])
+def known(request):
+    """Return who knows people, of whom there is Alice, who wants to be greeted in German."""
+    if request.param == "fake":
+        accounts = FakeAccounts()
+        accounts.people["user-alice"] = Person("alice", "de-AT")
+        return accounts
+    shop = request.getfixturevalue("shop")
+    news = {"user_id": "user-alice", "username": "alice", "email": None, "language": "de-AT"}
+    envelope = {"id": "contract-1", "type": "user.imported", "version": 1, "data": news}
+    envelope |= {"aggregate_id": "user-alice", "occurred_at": datetime.now(UTC)}
+    shop.apps["accounts"].extensions["consumer"].take(envelope)
+    return shop.apps["greetings"].extensions["accounts"]
 
 
 @pytest.fixture
@@ -193,3 +230,26 @@ def test_rest_of_nothing_is_refused_and_capturing_again_tells_so(payments, autho
 
     payment = payments.capture(authorised.id)
     assert payment.refunded == payment.captured == AMOUNT
+
+
+def test_erasing_is_safe_to_repeat_and_to_ask_for_whom_nobody_knows(users):
+    eraser, _ = users
+
+    for _ in range(2):
+        eraser.erase("user-nobody")
+
+
+def test_last_operator_is_not_erased(users):
+    eraser, operator = users
+
+    for _ in range(2):
+        with pytest.raises(LastOperator):
+            eraser.erase(operator)
+
+
+def test_person_is_known_by_name_and_language(known):
+    assert known.find_person("user-alice") == Person("alice", "de-AT")
+
+
+def test_nobody_is_known_by_another_id(known):
+    assert known.find_person("user-nobody") is None

@@ -49,6 +49,8 @@ class Operation:
     query: str = ""
     body: Mapping[str, Any] | None = None
     after: str = ""
+    tolerant: bool = False
+    """Members that it does not know are passed over, as whoever tells may know more."""
     any_id: bool = False
     """Whatever text stands in the path is a name here."""
 
@@ -80,6 +82,14 @@ PRODUCT = {
 LINE = {"product_id": 1, "quantity": 1}
 ORDER = {"items": [LINE], "payment": {"token": "tok_ok"}, "shipping_address": ADDRESS}
 CHARGE = {"order_id": "{new_id}", "user_id": "user-1", "amount": MONEY, "token": "tok_ok"}
+NEWS = {
+    "id": "{new_id}", "type": "user.imported", "version": 1, "aggregate_id": "{new_id}",
+    "occurred_at": "2030-01-01T00:00:00+00:00", "request_id": "request-1",
+    "data": {"user_id": "{new_id}", "username": "carol", "email": None, "language": None},
+}  # fmt: skip
+CHANGES = {
+    "given_name": "Alice", "family_name": "Anders", "language": "de-AT", "addresses": [ADDRESS],
+}  # fmt: skip
 EVENT = {
     "id": "{new_id}", "type": "payment.authorised", "payment_id": "{payment_id}", **MONEY,
 }  # fmt: skip
@@ -110,11 +120,26 @@ OPERATIONS = [
         ("POST /internal/tokens", _A.PUBLIC, {"body": CLIENT}),
     ),
     *_of(
+        "accounts",
+        ("GET /api/v1/accounts/me", _A.USER),
+        ("PATCH /api/v1/accounts/me", _A.USER, {"body": CHANGES}),
+        ("DELETE /api/v1/accounts/me", _A.USER, {"status": 204}),
+        ("GET /api/v1/accounts/me/export", _A.USER),
+        ("GET /api/v1/accounts/{criterion}/{value}", _A.OPERATOR, {"any_id": True}),
+        ("GET /internal/accounts/{user_id}", _A.SCOPE),
+        (
+            "POST /internal/events",
+            _A.SCOPE,
+            {"body": NEWS, "status": 204, "tolerant": True},
+        ),
+    ),
+    *_of(
         "greetings",
         ("GET /greet/{name}", _A.PUBLIC, {"any_id": True}),
         ("GET /greet/language/{code}/{name}", _A.PUBLIC, {"any_id": True}),
         ("GET /api/hello/{username}", _A.PUBLIC, {"any_id": True}),
         ("GET /api/v1/greetings/languages", _A.PUBLIC),
+        ("GET /api/v1/greetings/me", _A.USER),
     ),
     *_of(
         "products",

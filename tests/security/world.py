@@ -20,10 +20,14 @@ from services.payments.config import DEVELOPMENT_WEBHOOK_SECRET
 from services.payments.signatures import SIGNATURE_HEADER, sign
 from storage import outbox
 from tests.databases import rows_of
-from tests.security.policy import LINE, LOG_IN, MONEY, ORDER, Access, Operation
+from tests.security.policy import LINE, LOG_IN, MONEY, NEWS, ORDER, Access, Operation
 from tests.system.whole_shop import WholeShop
 
-SCOPES = ("reservations:write", "payments:write", "operations:read", "operations:write")
+SCOPES = (
+    *("reservations:write", "payments:write", "operations:read", "operations:write"),
+    *("events:write", "accounts:read"),
+)
+LEAVER = "somebody who leaves"
 NOBODY: Mapping[str, str] = {}
 OTHER_VALUES = {
     "order_id": "ord_AAAAAAAAAAAAAAAAAAAAAA",
@@ -34,6 +38,9 @@ OTHER_VALUES = {
     "new_id": "new-1",
     "client_secret": "guess",
     "refresh_token": "guess",
+    "user_id": "nobody",
+    "criterion": "username",
+    "value": "alice",
     "name": "Alice",
     "username": "alice",
     "code": "fr",
@@ -98,15 +105,20 @@ class World:
             self.callers[name] = bearer(token)
             me = auth.get("/api/v1/auth/me", headers=bearer(token))
             self.ids[name] = me.get_json()["id"]
+        self.callers[LEAVER] = bearer(self.mint.user(LEAVER))
         self.callers["orders"] = bearer(self.mint.service("orders", *SCOPES))
         self.callers["a service without scope"] = bearer(self.mint.service("greetings"))
         self.callers["nobody"] = NOBODY
+        for name, user_id in self.ids.items():
+            self.tell_of(name, user_id)
         self.ask("products", "PUT", "/api/v1/products/1/stock", "admin", {"stock": 100_000})
         # An order that lost its items must not buy this.
         self.ask("orders", "PUT", "/api/v1/cart/items/2", "alice", {"quantity": 1})
 
     def entitled(self, operation: Operation) -> str:
         """Return the name of somebody who may call the operation."""
+        if str(operation) == "accounts DELETE /api/v1/accounts/me":
+            return LEAVER
         return {
             Access.USER: "alice",
             Access.OWNER: "alice",
@@ -123,6 +135,8 @@ class World:
         if operation.path.endswith("/refresh"):
             signed_in = self.ask("auth", "POST", "/api/v1/auth/login", "nobody", LOG_IN)
             values["refresh_token"] = signed_in["refresh_token"]
+        if "user_id" in operation.parameters:
+            values["user_id"] = self.ids["alice"]
         if operation.service == "orders" and "order_id" in operation.parameters:
             order = self.ask("orders", "POST", "/api/v1/orders", "alice", ORDER)
             values["order_id"] = order["id"]
@@ -143,6 +157,12 @@ class World:
             self.ask(operation.service, "POST", f"{path}/{operation.after}", who)
         return values
 
+    def tell_of(self, username: str, user_id: str) -> None:
+        """Tell accounts of a user, as auth does."""
+        news = filled(NEWS, {"new_id": user_id})
+        news["data"]["username"] = username
+        self.ask("accounts", "POST", "/internal/events", "orders", news)
+
     def _dead_letter(self) -> str:
         """Leave a dead letter with orders, and return its id."""
         shop = self.shop.apps["orders"].extensions["shop"]
@@ -158,7 +178,7 @@ class World:
         headers = {**self.callers[who], **key}
         answer = self._open(service, method, path, headers, json=body)
         assert answer.status_code < 300, answer.text
-        return answer.get_json()
+        return answer.get_json() if answer.data else None
 
     def send(
         self,

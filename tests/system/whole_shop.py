@@ -3,7 +3,7 @@
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -11,11 +11,12 @@ from typing import Any
 from flask import Flask
 
 from contracts.topology import PORT_OFFSETS
+from services.accounts.tests.fakes import FakeUsers
 from storage.database import Database
 from tests.system.wsgi_adapter import WSGIAdapter
 
 PORT = 8000
-NEIGHBOURS = ("products", "payments", "orders")
+NEIGHBOURS = ("greetings", "products", "payments", "orders", "accounts")
 
 
 @dataclass(frozen=True)
@@ -44,18 +45,21 @@ def whole_shop(folder: Path, **environ: str) -> Iterator[WholeShop]:
     hosts: dict[str, Flask] = {}
     adapter = WSGIAdapter(hosts)
     apps = {}
-    for name in ("auth", "greetings", *NEIGHBOURS):
+    for name in ("auth", *NEIGHBOURS):
         package = import_module(f"services.{name}")
         config = import_module(f"services.{name}.config").Config.from_environ(settings)
         options = {}
         if name in NEIGHBOURS:
             clients = import_module(f"services.{name}.clients")
             options["clients"] = clients.connect(config, transport=adapter)
+        if name == "accounts":
+            # Auth can't erase anybody yet.
+            options["clients"] = replace(options["clients"], users=FakeUsers())
         apps[name] = package.create_app(config, **options)
         hosts[f"127.0.0.1:{PORT + PORT_OFFSETS[name]}"] = apps[name]
     yield WholeShop(apps)
     for name in NEIGHBOURS:
-        for chore in apps[name].extensions["background"]:
+        for chore in apps[name].extensions.get("background", ()):
             chore.stop()
     _close_databases(apps)
 

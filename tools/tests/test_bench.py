@@ -100,10 +100,10 @@ def test_each_process_is_measured_after_the_past_that_was_asked_for(tmp_path, mo
     result = checkout.measure(tmp_path, pasts, 10)
 
     table = {line.split()[0]: line.split()[-len(pasts) :] for line in result.lines()}
-    parts = ("launcher", "auth", "gateway", "greetings", "orders", "payments", "products")
+    services = ("accounts", "auth", "gateway", "greetings", "orders", "payments", "products")
     orders, bought = "SELECT count(*) FROM orders", 1 + checkout.WARM_UP + 10
     for column, past in enumerate(pasts):
-        total = sum(float(table[part][column]) for part in parts)
+        total = sum(float(table[part][column]) for part in ("launcher", *services))
         assert 1 < float(table["sum"][column]) == pytest.approx(total, abs=0.05)
         assert rows(tmp_path / str(past), "orders", orders) == [(past + bought,)]
     assert result.commits_ms > 0

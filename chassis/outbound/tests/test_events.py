@@ -86,3 +86,13 @@ def test_subscriber_that_hangs_is_late(start_callee, open_transport):
 
 def test_subscriber_is_tried_again_soon_after_it_is_back():
     assert events.BREAKER.max_open_seconds <= 5
+
+
+@pytest.mark.parametrize(
+    ("url", "broker_url", "way"),
+    [("", "", []), ("http://h", "", ["hearers"]), ("http://h", "memory://", ["broker"])],
+)
+def test_broker_comes_before_the_address_and_without_both_nobody_hears(url, broker_url, way):
+    transport, breakers = events.find_way("hearers", url, broker_url)
+
+    assert (list(breakers), transport is None) == (way, not way)
