@@ -161,12 +161,14 @@ def test_cookies_need_https_and_this_host_in_production(shop):
 
     answer = Shopper(shop.url).post("/auth", json=pair)
 
-    token, refresh = (line.split("; ") for line in answer.raw.headers.getlist("Set-Cookie"))
+    cookies = [line.split("; ") for line in answer.raw.headers.getlist("Set-Cookie")]
+    token, refresh, device = cookies
     assert token[0].startswith("__Host-token=")
     assert refresh[0].startswith("__Secure-refresh=")
-    assert {"Secure", "HttpOnly", "Path=/", "SameSite=Lax"} <= set(token)
+    assert device[0].startswith("__Host-device=")
+    assert {"Secure", "HttpOnly", "Path=/", "SameSite=Lax"} <= set(token) & set(device)
     assert {"Secure", "HttpOnly", "Path=/api/v1/auth/refresh", "SameSite=Strict"} <= set(refresh)
-    assert "Domain" not in str([token, refresh])
+    assert "Domain" not in str(cookies)
 
 
 @pytest.mark.parametrize(("name", "status"), [("__Host-token", 200), ("token", 401)])

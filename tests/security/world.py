@@ -20,16 +20,20 @@ from services.payments.config import DEVELOPMENT_WEBHOOK_SECRET
 from services.payments.signatures import SIGNATURE_HEADER, sign
 from storage import outbox
 from tests.databases import rows_of
-from tests.security.policy import LINE, LOG_IN, MONEY, ORDER, Access, Operation
+from tests.security.policy import LINE, LOG_IN, MONEY, NEWCOMER, ORDER, Access, Operation
 from tests.system.whole_shop import WholeShop
 
-SCOPES = ("reservations:write", "payments:write", "operations:read", "operations:write")
+SCOPES = (
+    *("reservations:write", "payments:write", "operations:read", "operations:write"),
+    "users:erase",
+)
 NOBODY: Mapping[str, str] = {}
 OTHER_VALUES = {
     "order_id": "ord_AAAAAAAAAAAAAAAAAAAAAA",
     "payment_id": "pay_AAAAAAAAAAAAAAAAAAAAAA",
     "reservation_id": "nothing-of-the-kind",
     "event_id": "11111111-1111-4111-8111-111111111111",
+    "user_id": "11111111111141118111111111111111",
     "product_id": "999999",
     "new_id": "new-1",
     "client_secret": "guess",
@@ -88,6 +92,9 @@ class World:
     def __post_init__(self) -> None:
         for service, app in self.shop.apps.items():
             self.clients[service] = app.test_client(use_cookies=False)
+        # What it would try again by itself would look like a change.
+        for chore in self.shop.apps["auth"].extensions["background"]:
+            chore.stop()
         # Sign as auth does, so that each token is refused for nothing but what it says.
         key = self.shop.apps["auth"].extensions["desk"].key_ring.signing_key
         self.mint.private_key, self.mint.key_id = key.private_key, key.key_id
@@ -123,6 +130,10 @@ class World:
         if operation.path.endswith("/refresh"):
             signed_in = self.ask("auth", "POST", "/api/v1/auth/login", "nobody", LOG_IN)
             values["refresh_token"] = signed_in["refresh_token"]
+        if "user_id" in operation.parameters:
+            body = filled(NEWCOMER, {"new_id": new_id})
+            registered = self.ask("auth", "POST", "/api/v1/auth/register", "nobody", body)
+            values["user_id"] = registered["id"]
         if operation.service == "orders" and "order_id" in operation.parameters:
             order = self.ask("orders", "POST", "/api/v1/orders", "alice", ORDER)
             values["order_id"] = order["id"]

@@ -4,6 +4,7 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,7 @@ def whole_shop(folder: Path, **environ: str) -> Iterator[WholeShop]:
         "SHOP_DATA_DIR": str(folder),
         "PORT": str(PORT),
         "RECONCILE_SECONDS": "3600",
+        "RELAY_SECONDS": "3600",
         **environ,
     }
     secrets_dir = folder / "secrets"
@@ -51,11 +53,14 @@ def whole_shop(folder: Path, **environ: str) -> Iterator[WholeShop]:
         if name in NEIGHBOURS:
             clients = import_module(f"services.{name}.clients")
             options["clients"] = clients.connect(config, transport=adapter)
+        elif name == "auth":
+            connect = import_module("services.auth.clients").connect
+            options["connect"] = partial(connect, transport=adapter)
         apps[name] = package.create_app(config, **options)
         hosts[f"127.0.0.1:{PORT + PORT_OFFSETS[name]}"] = apps[name]
     yield WholeShop(apps)
-    for name in NEIGHBOURS:
-        for chore in apps[name].extensions["background"]:
+    for app in apps.values():
+        for chore in app.extensions.get("background", ()):
             chore.stop()
     _close_databases(apps)
 

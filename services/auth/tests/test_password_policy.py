@@ -62,7 +62,8 @@ def test_every_common_password_is_refused_in_any_case():
 @pytest.mark.parametrize(
     "password",
     [
-        "potion-shop", "Potion Shop", "POTIONSHOP1999", "the potion shop", "p0t10nSh0p", "potions77",
+        "potion-shop", "Potion Shop", "POTIONSHOP1999", "the potion shop", "p0t10nSh0p",
+        "potions77",
         "2031potionshop", "potion_shop!!!",
     ],
 )  # fmt: skip
