@@ -5,6 +5,7 @@ from pathlib import Path
 
 from chassis.config import Environ, Secret, ServiceConfig, seconds, setting
 from chassis.inbound.tokens import MAX_LIFE_SECONDS
+from contracts.topology import default_url as default_service_url
 from storage.database import database_address, default_url
 
 USERS_FILE = Path("users.json")
@@ -66,4 +67,28 @@ class Config(ServiceConfig):
         "REFRESH_GRACE_SECONDS",
         default=10,
         doc="how long a used refresh token is answered once more, since answers get lost",
+    )
+    accounts_url: str = setting(
+        "ACCOUNTS_URL", default=default_service_url("accounts"), doc="who is told of users"
+    )
+    relay_seconds: float = seconds(
+        "RELAY_SECONDS", default=2.0, doc="pause between looks for events that wait"
+    )
+    login_source_seconds: float = seconds(
+        "LOGIN_SOURCE_SECONDS",
+        default=60,
+        doc="how long a wrong password, or a registration, counts against where it came from",
+    )
+    login_account_seconds: float = seconds(
+        "LOGIN_ACCOUNT_SECONDS",
+        default=600,
+        doc="how long a wrong password counts against the account",
+    )
+    login_max_delay_seconds: float = seconds(
+        "LOGIN_MAX_DELAY_SECONDS", default=60, doc="longest delay after wrong passwords in a row"
+    )
+    device_seconds: float = seconds(
+        "DEVICE_SECONDS",
+        default=180 * 86400,
+        doc="how long a browser is known that has signed in",
     )

@@ -12,7 +12,10 @@ MAX_PASSWORD_LENGTH: Final = 1024
 
 USERNAME: Final = re.compile(r"[A-Za-z0-9._-]{3,64}", re.ASCII)
 # Whether an address really exists only a mail to it can tell.
-EMAIL: Final = re.compile(r"[^@\s]+@[^@\s]+")
+EMAIL: Final = re.compile(r"[^@\s\x00-\x1f\x7f]+@[^@\s\x00-\x1f\x7f]+")
+LANGUAGE: Final = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*", re.ASCII)
+MAX_LANGUAGE_LENGTH: Final = 35
+"""As long as RFC 5646, section 4.4.1, wants a language tag to be accepted."""
 
 CUSTOMER: Final = "customer"
 OPERATOR: Final = "operator"

@@ -1,6 +1,8 @@
-"""Name what can go wrong when somebody signs in."""
+"""Name what can go wrong when somebody registers, signs in or leaves."""
 
-from chassis.errors import Unauthenticated, Unavailable
+import math
+
+from chassis.errors import Conflict, TooManyRequests, Unauthenticated, Unavailable
 
 
 class InvalidCredentials(Unauthenticated):
@@ -29,6 +31,32 @@ class HasherBusy(Unavailable):
 
     code = "hasher_busy"
     title = "Too many sign-ins at once"
+
+
+class TooManyAttempts(TooManyRequests):
+    """Ask to come back later, whether or not there is such a user."""
+
+    code = "too_many_attempts"
+    title = "Too many attempts"
+
+    def __init__(self, retry_after_seconds: float) -> None:
+        """Set ``Retry-After`` to whole seconds, rounded up and at least one."""
+        whole = max(1, math.ceil(retry_after_seconds))
+        super().__init__("Wait a while.", headers={"Retry-After": str(whole)})
+
+
+class Taken(Conflict):
+    """Refuse a user name or a mail address that somebody has, without saying which of them."""
+
+    code = "taken"
+    title = "User name or mail address taken"
+
+
+class LastOperator(Conflict):
+    """Refuse to leave the shop without anybody who may run it."""
+
+    code = "last_operator"
+    title = "The last operator stays"
 
 
 class UnusableHash(ValueError):

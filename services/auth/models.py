@@ -1,4 +1,4 @@
-"""Map users, their sessions and signing keys to tables."""
+"""Map users, their sessions and devices, guesses and signing keys to tables."""
 
 from datetime import datetime
 
@@ -6,6 +6,7 @@ from sqlalchemy import JSON, ForeignKey, Index, LargeBinary, String
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from storage.database import Timestamp
+from storage.outbox import OutboxColumns
 
 from .domain import MAX_EMAIL_LENGTH, MAX_USERNAME_LENGTH
 
@@ -63,6 +64,52 @@ class RefreshToken(Base):
     session_id: Mapped[str] = mapped_column(ForeignKey("login_sessions.id", ondelete="CASCADE"))
     salt: Mapped[bytes] = mapped_column(LargeBinary(32))
     used_at: Mapped[datetime | None] = mapped_column(Timestamp)
+
+
+class Device(Base):
+    """Hold the hash of a token by which a browser is known that has signed in to an account."""
+
+    __tablename__ = "devices"
+    __table_args__ = (Index("ix_devices_user_id_created_at", "user_id", "created_at"),)
+
+    token_hash: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
+    user_id: Mapped[str] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    created_at: Mapped[datetime] = mapped_column(Timestamp)
+    expires_at: Mapped[datetime] = mapped_column(Timestamp, index=True)
+
+
+class Guess(Base):
+    """Hold a place among the attempts that count against one limit, until it expires.
+
+    An attempt has a place under each of its limits.  Keys are hashes, since people type passwords
+    into the wrong field; ``account`` is that of the name, which may be nobody's.
+    """
+
+    __tablename__ = "guesses"
+    __table_args__ = (Index("ix_guesses_key_expires_at", "key", "expires_at"),)
+
+    attempt: Mapped[str] = mapped_column(String(32), primary_key=True)
+    key: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
+    account: Mapped[bytes | None] = mapped_column(LargeBinary(32), index=True)
+    expires_at: Mapped[datetime] = mapped_column(Timestamp, index=True)
+
+
+class Delay(Base):
+    """Hold how often in a row somebody was wrong, and until when they have to wait."""
+
+    __tablename__ = "delays"
+
+    key: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
+    account: Mapped[bytes] = mapped_column(LargeBinary(32), index=True)
+    count: Mapped[int]
+    until: Mapped[datetime] = mapped_column(Timestamp)
+    expires_at: Mapped[datetime] = mapped_column(Timestamp, index=True)
+
+
+class OutboxEvent(OutboxColumns, Base):
+    """Hold an event until it is delivered."""
+
+    __tablename__ = "outbox_events"
 
 
 class StoredKey(Base):

@@ -1,4 +1,4 @@
-"""Serve log-in, refresh, log-out, the key set and service tokens."""
+"""Serve registration, log-in, refresh, log-out, the key set and service tokens."""
 
 from contextlib import suppress
 from typing import Any
@@ -8,26 +8,32 @@ from flask import Response, after_this_request, current_app, request
 from chassis.errors import Unauthenticated
 from chassis.inbound.api import Blueprint
 from chassis.inbound.app import settings_of
+from chassis.inbound.audit import source_of
 from chassis.inbound.identity import (
     cookie_name,
     cookie_of,
     current_principal,
+    requires_scope,
     requires_user,
     verified_principal,
 )
 
-from . import service
+from . import registration, service
 from .models import User
+from .registration import Newcomer
 from .schemas import (
     ClientCredentialsSchema,
     CredentialsSchema,
     KeySetSchema,
     MessageSchema,
+    NewcomerSchema,
     RefreshSchema,
+    RegisteredSchema,
     SignedInSchema,
     TokenSchema,
     UserSchema,
 )
+from .service import Visitor
 from .tokens import AccessToken
 
 REFRESH_PATH = "/api/v1/auth/refresh"
@@ -53,6 +59,21 @@ def _cookies() -> tuple[tuple[str, dict[str, Any]], tuple[str, dict[str, Any]]]:
     )
 
 
+def _device_cookie() -> tuple[str, dict[str, Any]]:
+    """Return the name and attributes of the cookie by which a browser is known."""
+    production = settings_of(current_app).production
+    name = "__Host-device" if production else "device"
+    return name, {"secure": production, "httponly": True, "samesite": "Lax"}
+
+
+def _visitor() -> Visitor:
+    device = None
+    # One that comes twice was planted, and makes its bearer a stranger.
+    with suppress(Unauthenticated):
+        device = cookie_of(request, _device_cookie()[0])
+    return Visitor(source_of(request), device)
+
+
 def _keep_in_cookies(token: AccessToken) -> AccessToken:
     (access, of_access), (refresh_name, of_refresh) = _cookies()
     life = int(_desk().lives.token.total_seconds())
@@ -62,18 +83,38 @@ def _keep_in_cookies(token: AccessToken) -> AccessToken:
         # A browser that kept one longer would be told that it is invalid.
         response.set_cookie(access, token.access_token, max_age=token.expires_in, **of_access)
         response.set_cookie(refresh_name, token.refresh_token or "", max_age=life, **of_refresh)
+        if token.device:
+            name, of_device = _device_cookie()
+            known = int(_desk().device_life.total_seconds())
+            response.set_cookie(name, token.device, max_age=known, **of_device)
         return response
 
     return token
+
+
+@bp.post("/api/v1/auth/register")
+@bp.arguments(NewcomerSchema)
+@bp.response(201, RegisteredSchema)
+@bp.alt_response(409, "CONFLICT")
+@bp.alt_response(429, "TOO_MANY_REQUESTS")
+def register(newcomer: Newcomer) -> User:
+    """Become a customer, and get the cookies of a log-in.
+
+    Whether the name or the address is taken is not told.
+    """
+    user, token = registration.register(_desk(), newcomer, _visitor())
+    _keep_in_cookies(token)
+    return user
 
 
 @bp.post("/auth")
 @bp.arguments(CredentialsSchema)
 @bp.response(200, MessageSchema)
 @bp.alt_response(401, "UNAUTHORIZED")
+@bp.alt_response(429, "TOO_MANY_REQUESTS")
 def authenticate(credentials: dict[str, str]) -> dict[str, str]:
     """Sign in and get the cookies, in the shape that articles on this stack use."""
-    _keep_in_cookies(service.log_in(_desk(), **credentials))
+    _keep_in_cookies(service.log_in(_desk(), **credentials, visitor=_visitor()))
     return {"message": "Authentication successful"}
 
 
@@ -81,12 +122,13 @@ def authenticate(credentials: dict[str, str]) -> dict[str, str]:
 @bp.arguments(CredentialsSchema)
 @bp.response(200, SignedInSchema)
 @bp.alt_response(401, "UNAUTHORIZED")
+@bp.alt_response(429, "TOO_MANY_REQUESTS")
 def log_in(credentials: dict[str, str]) -> AccessToken:
     """Sign in and get an access and a refresh token, in the answer and in cookies.
 
-    A wrong password and an unknown user are answered alike.
+    A wrong password and an unknown user are answered alike. Wrong passwords have to wait.
     """
-    return _keep_in_cookies(service.log_in(_desk(), **credentials))
+    return _keep_in_cookies(service.log_in(_desk(), **credentials, visitor=_visitor()))
 
 
 @bp.post(REFRESH_PATH)
@@ -147,3 +189,12 @@ def show_key_set() -> tuple[dict[str, Any], dict[str, str]]:
 def issue_service_token(credentials: dict[str, str]) -> AccessToken:
     """Give a service the token for its calls to other services."""
     return service.issue_service_token(_desk(), **credentials)
+
+
+@bp.post("/internal/users/<user_id>/erase")
+@requires_scope("users:erase")
+@bp.response(204)
+@bp.alt_response(409, "CONFLICT")
+def erase_user(user_id: str) -> None:
+    """Erase all that is known of a user; safe to repeat, and for whoever is unknown."""
+    registration.erase(_desk(), user_id)

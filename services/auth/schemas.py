@@ -1,10 +1,14 @@
 """Describe what the routes take and answer."""
 
-from marshmallow import fields
+from typing import Any
+
+from marshmallow import fields, post_load
 
 from chassis.inbound.api import Schema, Text
 
 from .domain import MAX_PASSWORD_LENGTH, MAX_USERNAME_LENGTH
+from .fields import Language, MailAddress, Username
+from .registration import Newcomer
 
 
 class CredentialsSchema(Schema):
@@ -17,6 +21,29 @@ class CredentialsSchema(Schema):
     password = Text(
         required=True, minimum=1, maximum=MAX_PASSWORD_LENGTH, metadata={"example": "alice"}
     )
+
+
+class NewcomerSchema(Schema):
+    """Take what somebody says who registers; the password's rules say what is wrong with it."""
+
+    username = Username(required=True, metadata={"example": "olga"})
+    email = MailAddress(required=True, metadata={"example": "olga@example.com"})
+    password = Text(
+        required=True, maximum=MAX_PASSWORD_LENGTH, metadata={"example": "twelve quiet owls"}
+    )
+    language = Language(metadata={"example": "en"})
+
+    @post_load
+    def make_newcomer(self, data: dict[str, Any], **_: Any) -> Newcomer:
+        """Return them as an object."""
+        return Newcomer(**data)
+
+
+class RegisteredSchema(Schema):
+    """Say who somebody is who has registered."""
+
+    id = fields.String(required=True)
+    username = fields.String(required=True, metadata={"example": "olga"})
 
 
 class RefreshSchema(Schema):

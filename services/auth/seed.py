@@ -11,6 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from chassis.config import ConfigError
 from storage.database import Database
 
+from . import events
 from .config import Config
 from .domain import folded
 from .errors import UnusableHash
@@ -42,7 +43,7 @@ def seed_users(database: Database, config: Config, hasher: PasswordHasher, now: 
             "set AUTH_USERS_FILE to a file with your own users, or to `none` to start without any"
         )
         raise unusable(config.users_file, reason)
-    _store(database, users)
+    _store(database, users, now)
 
 
 def _refuse_demo_users_in(database: Database) -> None:
@@ -94,10 +95,12 @@ def _user_of(entry: Entry, hasher: PasswordHasher, now: datetime) -> User:
     )
 
 
-def _store(database: Database, users: list[User]) -> None:
+def _store(database: Database, users: list[User], now: datetime) -> None:
     try:
         with database.write() as session:
             session.add_all(users)
+            for user in users:
+                events.tell_imported(session, user, now)
     except IntegrityError:
         # Another process started at the same moment and brought in the same file.
         logger.info("the users were brought in by another process")

@@ -2,30 +2,49 @@
 
 import hmac
 import logging
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from pathlib import Path
 
 from sqlalchemy import select, update
+from sqlalchemy.orm import Session
 
 from chassis.clock import Clock
 from chassis.errors import Unauthenticated, Unavailable
+from chassis.inbound import audit
 from storage.database import Database
 
-from . import sessions
+from . import devices, sessions, throttle
 from .domain import CLIENT_SCOPES, folded
-from .errors import InvalidClient, InvalidCredentials, SessionOver
+from .errors import InvalidClient, InvalidCredentials, SessionOver, TooManyAttempts
 from .keys import KeyRing
 from .models import User
 from .passwords import PasswordHasher
+from .throttle import Attempt, Throttle
 from .tokens import AccessToken, TokenIssuer
+
+LOG_IN = "login.password"
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
+class Visitor:
+    """Say where a request comes from, and the token of its device, if it has one."""
+
+    source: str
+    device: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Desk:
-    """Hold what the use cases work with."""
+    """Hold what the use cases work with.
+
+    ``announce`` has events delivered that were stored; ``device_life`` is how long a device is
+    known after it has signed in.
+    """
 
     database: Database
     hasher: PasswordHasher
@@ -34,29 +53,76 @@ class Desk:
     secrets_dir: Path
     clock: Clock
     lives: sessions.Lives
+    throttle: Throttle
+    device_life: timedelta
+    announce: Callable[[], None]
 
 
-def log_in(desk: Desk, username: str, password: str) -> AccessToken:
+def log_in(desk: Desk, username: str, password: str, visitor: Visitor) -> AccessToken:
     """Begin a session for whoever knows the password, and return its first tokens.
 
     No transaction is open while the password is checked, which takes long.
 
     Raises:
         InvalidCredentials: after the same work, whether the user is unknown or the password wrong.
+        TooManyAttempts: it has to wait, whether or not there is such a user.
         HasherBusy: too many passwords are being checked.
     """
     with desk.database.read() as session:
         user = session.scalar(select(User).where(User.folded_username == folded(username)))
-    if not desk.hasher.matches(user.password_hash if user else None, password) or user is None:
-        # Neither name nor source is logged: people type passwords into the wrong field.
-        logger.warning("log-in refused")
+        user_id = user.id if user else None
+        device = devices.find(session, user_id, visitor.device, desk.clock.now())
+    attempt = Attempt(username, visitor.source, device)
+    try:
+        user = _checked(desk, user, password, attempt)
+        if desk.hasher.is_outdated(user.password_hash):
+            _renew_hash(desk, user, password)
+        token = _begin_session(desk, user, attempt, visitor)
+    except (TooManyAttempts, InvalidCredentials) as error:
+        outcome = "throttled" if isinstance(error, TooManyAttempts) else "refused"
+        audit.record(LOG_IN, outcome, user=user_id)
+        raise
+    audit.record(LOG_IN, "allowed", user=user_id)
+    return token
+
+
+def _checked(desk: Desk, user: User | None, password: str, attempt: Attempt) -> User:
+    """Return the user whose password it is.
+
+    The guess is counted once there is a place to check it, so that no more of them are undecided
+    than can be checked: many that are right may come at once.
+    """
+    stored = user.password_hash if user else None
+    known = desk.hasher.matches(stored, password, first=lambda: desk.throttle.admit(attempt))
+    if user is None or not known:
         raise InvalidCredentials
-    if desk.hasher.is_outdated(user.password_hash):
-        _renew_hash(desk, user, password)
+    return user
+
+
+def _begin_session(desk: Desk, user: User, attempt: Attempt, visitor: Visitor) -> AccessToken:
     with desk.database.write() as session:
+        # Whoever was erased meanwhile is gone.
+        if session.get(User, user.id, with_for_update=True) is None:
+            raise InvalidCredentials
+        desk.throttle.forgive(session, attempt)
         ticket = sessions.begin(session, user, desk.clock.now(), desk.lives)
-    logger.info("user %s logged in", user.id)
-    return _tokens(desk, ticket)
+        return signed_in(desk, session, ticket, visitor)
+
+
+def signed_in(
+    desk: Desk, session: Session, ticket: sessions.Ticket, visitor: Visitor
+) -> AccessToken:
+    """Return the tokens of a new session, with one by which its device is known from now on."""
+    now, life = desk.clock.now(), desk.device_life
+    device = devices.remember(session, ticket.user.id, visitor.device, now, life)
+    return replace(_tokens(desk, ticket), device=device)
+
+
+def forget_expired(desk: Desk) -> None:
+    """Drop what was counted and what is known of devices, once it is of no use."""
+    with desk.database.write() as session:
+        throttle.forget_expired(session, desk.clock.now())
+        devices.forget_expired(session, desk.clock.now())
 
 
 def refresh(desk: Desk, refresh_token: str) -> AccessToken:

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 import jwt
 
 from chassis.clock import Clock
+from chassis.renewal import Renewed
 
+from .domain import CLIENT_SCOPES
 from .keys import KeyRing
 
 TOKEN_TYPE = "Bearer"  # noqa: S105 - the name of a scheme, no secret.
@@ -21,13 +23,14 @@ TOKEN_TYPE = "Bearer"  # noqa: S105 - the name of a scheme, no secret.
 class AccessToken:
     """Hold a token as a client gets it; ``expires_in`` is in seconds.
 
-    A person also gets the token for the next one.
+    A person also gets the token for the next one, and at a log-in the one of their device.
     """
 
     access_token: str
     expires_in: int
     token_type: str = TOKEN_TYPE
     refresh_token: str | None = None
+    device: str | None = None
 
 
 class TokenIssuer:
@@ -71,3 +74,15 @@ class TokenIssuer:
         header = {"typ": "at+jwt", "kid": key.key_id}
         token = jwt.encode(claims, key.private_key, algorithm="EdDSA", headers=header)
         return AccessToken(token, self._life_seconds)
+
+
+def own_tokens(issuer: TokenIssuer, client_id: str, clock: Clock) -> Renewed[str]:
+    """Return the source of the tokens with which this service identifies itself to others."""
+
+    def fetch() -> tuple[str, float, float]:
+        token = issuer.issue(f"service:{client_id}", scopes=CLIENT_SCOPES[client_id])
+        seconds = token.expires_in
+        # As others that fetch theirs, early enough to last through the call.
+        return token.access_token, seconds - min(30.0, seconds / 5), seconds
+
+    return Renewed("service-token", fetch, clock, without="There is no signing key yet.")

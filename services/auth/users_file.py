@@ -1,7 +1,6 @@
 """Read the file that names the users of the first start."""
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -13,15 +12,8 @@ from chassis.errors import ServiceError
 from chassis.inbound.api import Schema, Text
 from chassis.inbound.bodies import parse_json
 
-from .domain import (
-    CUSTOMER,
-    EMAIL,
-    MAX_EMAIL_LENGTH,
-    MAX_PASSWORD_LENGTH,
-    ROLES,
-    USERNAME,
-    folded,
-)
+from .domain import CUSTOMER, MAX_PASSWORD_LENGTH, ROLES, folded
+from .fields import MailAddress, Username, matches
 
 ARGON2ID = re.compile(r"\$argon2id\$\S+")
 
@@ -37,32 +29,16 @@ class Entry:
     password: str | None
 
 
-def _matches(pattern: re.Pattern[str], expected: str) -> Callable[[str], None]:
-    def check(text: str) -> None:
-        if not pattern.fullmatch(text):
-            raise ValidationError(f"Expected {expected}.")
-
-    return check
-
-
 class EntrySchema(Schema):
     """Describe an entry; an ``id``, as articles have it, is passed over: the shop gives its own."""
 
     id = fields.Raw()
-    username = Text(
-        required=True,
-        also=[_matches(USERNAME, "3 to 64 ASCII letters, digits, dots, hyphens or underscores")],
-    )
-    email = Text(
-        load_default=None,
-        allow_none=True,
-        maximum=MAX_EMAIL_LENGTH,
-        also=[_matches(EMAIL, "a mail address")],
-    )
+    username = Username(required=True)
+    email = MailAddress(load_default=None, allow_none=True)
     roles = fields.List(
         fields.String(validate=validate.OneOf(ROLES)), load_default=lambda: [CUSTOMER]
     )
-    password_hash = Text(load_default=None, also=[_matches(ARGON2ID, "an argon2id hash")])
+    password_hash = Text(load_default=None, also=[matches(ARGON2ID, "an argon2id hash")])
     password = Text(load_default=None, minimum=1, maximum=MAX_PASSWORD_LENGTH)
 
     @validates_schema

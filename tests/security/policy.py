@@ -74,6 +74,10 @@ class Operation:
 
 MONEY = {"amount_minor": 100, "currency": "USD"}
 LOG_IN = {"username": "alice", "password": "alice"}
+NEWCOMER = {
+    "username": "{new_id}", "email": "{new_id}@example.com", "password": "twelve quiet owls",
+    "language": "en",
+}  # fmt: skip
 CLIENT = {"client_id": "orders", "client_secret": "{client_secret}"}
 PRODUCT = {
     "title": "Elixir of Patience", "brand": "Still", "category": "elixirs", "price": MONEY,
@@ -112,12 +116,15 @@ OPERATIONS = [
     *_of(
         "auth",
         ("POST /auth", _A.PUBLIC, {"body": LOG_IN}),
+        ("POST /api/v1/auth/register", _A.PUBLIC, {"body": NEWCOMER, "status": 201}),
         ("POST /api/v1/auth/login", _A.PUBLIC, {"body": LOG_IN}),
         ("POST /api/v1/auth/refresh", _A.PUBLIC, {"body": {"refresh_token": "{refresh_token}"}}),
         ("GET /api/v1/auth/me", _A.USER),
         ("POST /api/v1/auth/logout", _A.PUBLIC, {"status": 204}),
         ("GET /.well-known/jwks.json", _A.PUBLIC),
         ("POST /internal/tokens", _A.PUBLIC, {"body": CLIENT}),
+        # Whoever is unknown may have been erased before.
+        ("POST /internal/users/{user_id}/erase", _A.SCOPE, {"status": 204, "any_id": True}),
     ),
     *_of(
         "accounts",

@@ -32,7 +32,7 @@ def documented(world):
 )
 def test_odd_id_is_not_found(world, operation, parameter):
     values, who = world.subject(operation), world.entitled(operation)
-    fine = REFUSED | {200} if operation.any_id else REFUSED
+    fine = REFUSED | {operation.status} if operation.any_id else REFUSED
     # To services it is no secret what was released before under an id.
     fine |= {409} if operation.internal else set()
     # Those that accounts are found by are few, and named in the refusal.

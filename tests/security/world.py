@@ -20,12 +20,21 @@ from services.payments.config import DEVELOPMENT_WEBHOOK_SECRET
 from services.payments.signatures import SIGNATURE_HEADER, sign
 from storage import outbox
 from tests.databases import rows_of
-from tests.security.policy import LINE, LOG_IN, MONEY, NEWS, ORDER, Access, Operation
+from tests.security.policy import (
+    LINE,
+    LOG_IN,
+    MONEY,
+    NEWCOMER,
+    NEWS,
+    ORDER,
+    Access,
+    Operation,
+)
 from tests.system.whole_shop import WholeShop
 
 SCOPES = (
     *("reservations:write", "payments:write", "operations:read", "operations:write"),
-    *("events:write", "accounts:read"),
+    *("events:write", "accounts:read", "users:erase"),
 )
 LEAVER = "somebody who leaves"
 NOBODY: Mapping[str, str] = {}
@@ -34,11 +43,11 @@ OTHER_VALUES = {
     "payment_id": "pay_AAAAAAAAAAAAAAAAAAAAAA",
     "reservation_id": "nothing-of-the-kind",
     "event_id": "11111111-1111-4111-8111-111111111111",
+    "user_id": "11111111111141118111111111111111",
     "product_id": "999999",
     "new_id": "new-1",
     "client_secret": "guess",
     "refresh_token": "guess",
-    "user_id": "nobody",
     "criterion": "username",
     "value": "alice",
     "name": "Alice",
@@ -95,6 +104,9 @@ class World:
     def __post_init__(self) -> None:
         for service, app in self.shop.apps.items():
             self.clients[service] = app.test_client(use_cookies=False)
+        # What it would try again by itself would look like a change.
+        for chore in self.shop.apps["auth"].extensions["background"]:
+            chore.stop()
         # Sign as auth does, so that each token is refused for nothing but what it says.
         key = self.shop.apps["auth"].extensions["desk"].key_ring.signing_key
         self.mint.private_key, self.mint.key_id = key.private_key, key.key_id
@@ -136,7 +148,7 @@ class World:
             signed_in = self.ask("auth", "POST", "/api/v1/auth/login", "nobody", LOG_IN)
             values["refresh_token"] = signed_in["refresh_token"]
         if "user_id" in operation.parameters:
-            values["user_id"] = self.ids["alice"]
+            values["user_id"] = self._user_id(operation, new_id)
         if operation.service == "orders" and "order_id" in operation.parameters:
             order = self.ask("orders", "POST", "/api/v1/orders", "alice", ORDER)
             values["order_id"] = order["id"]
@@ -156,6 +168,14 @@ class World:
             who = self.entitled(operation)
             self.ask(operation.service, "POST", f"{path}/{operation.after}", who)
         return values
+
+    def _user_id(self, operation: Operation, new_id: str) -> str:
+        """Return Alice's id, or that of somebody who may be erased in her place."""
+        if not operation.path.endswith("/erase"):
+            return self.ids["alice"]
+        body = filled(NEWCOMER, {"new_id": new_id})
+        registered: str = self.ask("auth", "POST", "/api/v1/auth/register", "nobody", body)["id"]
+        return registered
 
     def tell_of(self, username: str, user_id: str) -> None:
         """Tell accounts of a user, as auth does."""

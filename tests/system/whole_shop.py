@@ -3,7 +3,8 @@
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,6 @@ from typing import Any
 from flask import Flask
 
 from contracts.topology import PORT_OFFSETS
-from services.accounts.tests.fakes import FakeUsers
 from storage.database import Database
 from tests.system.wsgi_adapter import WSGIAdapter
 
@@ -36,6 +36,7 @@ def whole_shop(folder: Path, **environ: str) -> Iterator[WholeShop]:
         "SHOP_DATA_DIR": str(folder),
         "PORT": str(PORT),
         "RECONCILE_SECONDS": "3600",
+        "RELAY_SECONDS": "3600",
         **environ,
     }
     secrets_dir = folder / "secrets"
@@ -52,14 +53,14 @@ def whole_shop(folder: Path, **environ: str) -> Iterator[WholeShop]:
         if name in NEIGHBOURS:
             clients = import_module(f"services.{name}.clients")
             options["clients"] = clients.connect(config, transport=adapter)
-        if name == "accounts":
-            # Auth can't erase anybody yet.
-            options["clients"] = replace(options["clients"], users=FakeUsers())
+        elif name == "auth":
+            connect = import_module("services.auth.clients").connect
+            options["connect"] = partial(connect, transport=adapter)
         apps[name] = package.create_app(config, **options)
         hosts[f"127.0.0.1:{PORT + PORT_OFFSETS[name]}"] = apps[name]
     yield WholeShop(apps)
-    for name in NEIGHBOURS:
-        for chore in apps[name].extensions.get("background", ()):
+    for app in apps.values():
+        for chore in app.extensions.get("background", ()):
             chore.stop()
     _close_databases(apps)
 

@@ -1,18 +1,50 @@
 """Open the auth service on databases of its own, with the users that come with the shop."""
 
 import json
+import queue
 from functools import partial
 from pathlib import Path
 
 import pytest
+from sqlalchemy import delete
 
 from chassis.testing import FakeClock
 from services.auth import create_app
+from services.auth.clients import Clients
 from services.auth.config import Config
+from services.auth.models import Delay, Device, Guess, LoginSession, OutboxEvent
 from services.auth.passwords import PasswordHasher
+from tests.resilience import rounds
 
 USERS_FILE = Path(__file__).parents[3] / "users.json"
 CLIENT_SECRET = "the-secret-of-orders"
+CHEAP = partial(PasswordHasher, memory_kib=64, passes=1)
+
+
+def pytest_generate_tests(metafunc):
+    rounds.parametrize(metafunc, ())
+
+
+class FakeSubscriber:
+    """Take events, or raise ``error``."""
+
+    def __init__(self):
+        self.taken = queue.Queue()
+        self.error = None
+
+    def deliver(self, envelope):
+        if self.error:
+            raise self.error
+        self.taken.put(envelope)
+
+    def forget(self):
+        self.taken, self.error = queue.Queue(), None
+
+    def next(self, kind):
+        """Return the next event of a type, and pass over those of other types."""
+        while (envelope := self.taken.get(timeout=5))["type"] != kind:
+            pass
+        return envelope
 
 
 class Premises:
@@ -22,6 +54,7 @@ class Premises:
         self.folder = folder
         self.database_url = database_url
         self.clock = FakeClock()
+        self.subscriber = FakeSubscriber()
         self.apps = []
         (folder / "secrets").mkdir()
         (folder / "secrets/orders").write_text(f"{CLIENT_SECRET}\n")
@@ -32,10 +65,16 @@ class Premises:
             "AUTH_DATABASE_URL": self.database_url,
             "AUTH_USERS_FILE": str(USERS_FILE),
             "SHOP_MIGRATE": "auto",
+            "RELAY_SECONDS": "3600",
             **environ,
         }
-        self.apps.append(create_app(Config.from_environ(settings), clock=self.clock))
-        return self.apps[-1]
+        app = create_app(
+            Config.from_environ(settings),
+            clock=self.clock,
+            connect=lambda *_: Clients(self.subscriber),
+        )
+        self.apps.append(app)
+        return app
 
     def write_users(self, *entries):
         path = self.folder / "my-users.json"
@@ -48,14 +87,15 @@ class Premises:
 
     def close(self):
         for app in self.apps:
+            for chore in app.extensions["background"]:
+                chore.stop()
             app.extensions["desk"].database.close()
 
 
 @pytest.fixture
 def premises(databases, tmp_path, monkeypatch):
     """Open shops of one's own, where a password costs little, since each start hashes several."""
-    cheap = partial(PasswordHasher, memory_kib=64, passes=1)
-    monkeypatch.setattr("services.auth.app.PasswordHasher", cheap)
+    monkeypatch.setattr("services.auth.app.PasswordHasher", CHEAP)
     with databases.lend("auth", tmp_path) as url:
         premises = Premises(tmp_path, url)
         yield premises
@@ -66,6 +106,24 @@ def premises(databases, tmp_path, monkeypatch):
 def usual_passwords(premises, monkeypatch):
     """Let a password cost as much as in a real shop."""
     monkeypatch.setattr("services.auth.app.PasswordHasher", PasswordHasher)
+
+
+@pytest.fixture(scope="module")
+def cheap_passwords():
+    """Let a password cost little in the application that tests share."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("services.auth.app.PasswordHasher", CHEAP)
+        yield
+
+
+@pytest.fixture
+def quiet(app, shared_premises):
+    """Begin where nobody guesses, nobody is known and nothing waits to be told."""
+    shared_premises.clock.advance(86400)
+    with app.extensions["desk"].database.write() as session:
+        for table in (Guess, Delay, Device, LoginSession, OutboxEvent):
+            session.execute(delete(table))
+    shared_premises.subscriber.forget()
 
 
 @pytest.fixture(scope="module")

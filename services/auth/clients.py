@@ -1,0 +1,46 @@
+"""Reach who is told of users: accounts."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from requests.adapters import BaseAdapter
+
+from chassis.clock import Clock
+from chassis.outbound import events
+from chassis.outbound.breaker import CircuitBreakerGuard
+from chassis.outbound.client import ServiceClient
+from chassis.renewal import Renewed
+from storage.outbox import Transport
+
+from .config import Config
+
+SUBSCRIBER = "accounts"
+
+
+@dataclass(frozen=True)
+class Clients:
+    """Hold everything outside this process that the service talks to."""
+
+    subscriber: Transport
+    breakers: Mapping[str, CircuitBreakerGuard] = field(default_factory=dict)
+
+
+def connect(
+    config: Config,
+    tokens: Renewed[str],
+    clock: Clock | None = None,
+    transport: BaseAdapter | None = None,
+) -> Clients:
+    """Return clients for the neighbours that the settings name.
+
+    A ``transport`` takes the place of the network in tests.
+    """
+    accounts = ServiceClient(
+        SUBSCRIBER,
+        config.accounts_url,
+        clock=clock,
+        policy=events.BREAKER,
+        tokens=tokens,
+        transport=transport,
+    )
+    return Clients(events.HTTPTransport(accounts), {SUBSCRIBER: accounts.caller.breaker})
