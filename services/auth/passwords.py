@@ -1,8 +1,9 @@
 """Hash passwords with argon2id, a bounded number at a time, and after everything else.
 
 Sources: RFC 9106 (argon2); OWASP's password storage cheat sheet, for the parameters.
-Pattern: Bulkhead (Nygard, Release It!), because each hash takes a core and 19 MiB.  Its threads
-have a low priority, so that whoever floods the log-in slows nobody down who looks at the shop.
+Patterns: Bulkhead (Nygard, Release It!), because each hash takes a core and 19 MiB; Controlled
+delay (Nichols and Jacobson, CoDel), because a line that does not end is no burst.  The threads have
+a low priority, so that whoever floods the log-in slows nobody down who looks at the shop.
 """
 
 import ctypes
@@ -10,6 +11,7 @@ import os
 import secrets
 import sys
 import threading
+import time
 import unicodedata
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -24,8 +26,12 @@ MEMORY_KIB = 19456
 PASSES = 2
 LANES = 1
 # A caller waits this long for a free core. The gateway takes a second of silence for a failure of
-# this service, which would count against it.
-WAIT_SECONDS = 0.8
+# this service, which would count against it, and on a busy machine the hash takes time as well.
+WAIT_SECONDS = 0.5
+# After a line has lasted this long it is a flood, in which callers wait for this share of that
+# time: they would else hold every thread of the service, and what is no log-in would get none.
+BURST_SECONDS = 0.5
+FLOOD_SHARE = 0.1
 # Of what is contended for, a thread that is this nice gets a tenth of what the others get.
 NICENESS = 10
 
@@ -59,6 +65,7 @@ class PasswordHasher:
         self._places = threading.BoundedSemaphore(places)
         self._threads = ThreadPoolExecutor(places, "hashing", initializer=_step_back)
         self._wait_seconds = wait_seconds
+        self._lock, self._waiting, self._empty_at = threading.Lock(), 0, 0.0
         self._decoy = self.hash(secrets.token_urlsafe())
 
     def hash(self, password: str) -> str:
@@ -103,19 +110,35 @@ class PasswordHasher:
 
     @contextmanager
     def _place(self) -> Iterator[None]:
-        if not self._places.acquire(timeout=self._wait_seconds):
+        if not self._wait_in_line():
             raise HasherBusy(retry_after_seconds=self._wait_seconds)
         try:
             yield
         finally:
             self._places.release()
 
+    def _wait_in_line(self) -> bool:
+        """Tell whether a place became free in time."""
+        with self._lock:
+            now = time.monotonic()
+            if not self._waiting:
+                self._empty_at = now
+            lasts = now - self._empty_at
+            self._waiting += 1
+        share = FLOOD_SHARE if lasts > BURST_SECONDS else 1
+        got_it = self._places.acquire(timeout=self._wait_seconds * share)
+        with self._lock:
+            self._waiting -= 1
+        return got_it
+
 
 def _step_back() -> None:
     # On Linux each thread has a priority of its own; elsewhere it would be that of the process.
     if sys.platform == "linux":
         with suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
+            thread = threading.get_native_id()
+            niceness = os.getpriority(os.PRIO_PROCESS, thread) + NICENESS
+            os.setpriority(os.PRIO_PROCESS, thread, niceness)
 
 
 def _normal(password: str) -> str:

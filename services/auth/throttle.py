@@ -121,7 +121,7 @@ class Throttle:
             waits = [_full_for(session, key, most, now) for key, (most, _) in limits.items()]
             delay = _delay(session, attempt, now)
             is_early = delay.until > now
-            if is_early or not any(waits):
+            if not any(waits):
                 session.add(delay)
                 self._lengthen(delay, now)
             if is_early:

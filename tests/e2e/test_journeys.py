@@ -1,5 +1,7 @@
 """Walk through the shop as its customers and operators do."""
 
+import uuid
+
 import pytest
 
 from tests.e2e.shopper import Shopper
@@ -20,6 +22,24 @@ def test_shopper_signs_in_fills_the_cart_pays_and_finds_the_order(alice, operato
     assert alice.get("/api/v1/cart").json()["items"] == []
     assert order in alice.get("/api/v1/orders").json()["data"]
     assert alice.get(placed.headers["Location"]).json() == order
+
+
+def test_newcomer_registers_orders_and_comes_back(visitor, shop_url):
+    name = f"newcomer-{uuid.uuid4().hex[:12]}"
+    person = {"username": name, "password": "twelve quiet owls"}
+
+    registered = visitor.post(
+        "/api/v1/auth/register", json={**person, "email": f"{name}@example.com"}
+    )
+
+    assert registered.status_code == 201
+    order = visitor.order([(12, 1)])
+    assert (order.status_code, order.json()["status"]) == (201, "confirmed")
+    again = Shopper(shop_url)
+    assert again.post("/auth", json=person).status_code == 200
+    assert again.get(order.headers["Location"]).json() == order.json()
+    taken = again.post("/api/v1/auth/register", json={**person, "email": f"{name}@example.org"})
+    assert (taken.status_code, taken.json()["code"]) == (409, "taken")
 
 
 def test_session_outlives_its_token_and_ends_with_the_log_out(visitor):

@@ -53,7 +53,7 @@ def test_password_that_grows_beyond_the_limit_is_refused():
 def test_every_common_password_is_refused_in_any_case():
     common = password_policy._common()
 
-    assert len(common) == 3000
+    assert len(common) >= 3000
     for password in common:
         assert "guessed first" in reasons(password)[0]
         assert "guessed first" in reasons(password.upper())[0]

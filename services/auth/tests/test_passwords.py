@@ -1,6 +1,8 @@
 import ctypes
+import os
 import re
 import resource
+import sys
 import threading
 from pathlib import Path
 
@@ -116,3 +118,22 @@ def test_hashing_leaves_no_memory_behind_in_its_threads():
 
     # Eight threads would keep 19 MiB each.
     assert after - before < 19
+
+
+def test_line_that_does_not_end_is_left_soon(monkeypatch):
+    hasher = PasswordHasher(memory_kib=8, passes=1, max_concurrent=1, wait_seconds=10)
+    monkeypatch.setattr("services.auth.passwords.BURST_SECONDS", -1)
+    monkeypatch.setattr("services.auth.passwords.FLOOD_SHARE", 0.001)
+
+    with hasher._place(), pytest.raises(HasherBusy):
+        hasher.hash("x")
+
+    assert hasher.hash("x")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads have no priority of their own")
+def test_hashing_steps_back_behind_everything_else(hasher):
+    def niceness():
+        return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+    assert hasher._threads.submit(niceness).result() == niceness() + 10
