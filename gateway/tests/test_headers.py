@@ -1,3 +1,5 @@
+import re
+
 import pytest
 
 from gateway.headers import passed_back, passed_on, security_headers, wsgi_key
@@ -69,3 +71,23 @@ def test_browsers_are_told_to_insist_on_tls_in_production_only():
 
     assert hsts not in dict(security_headers(production=False))
     assert dict(security_headers(production=True))[hsts].startswith("max-age=63072000")
+
+
+def test_answers_carry_every_header_that_protects_browsers():
+    headers = dict(security_headers(production=True))
+    policy = {
+        rule.partition(" ")[0]: rule for rule in headers["Content-Security-Policy"].split("; ")
+    }
+    hsts = re.fullmatch(r"max-age=(\d+); includeSubDomains", headers["Strict-Transport-Security"])
+
+    assert {policy[name] for name in ("default-src", "object-src", "base-uri")} == {
+        *("default-src 'self'", "object-src 'none'", "base-uri 'none'"),
+    }
+    assert policy["frame-ancestors"] == "frame-ancestors 'none'"
+    assert "unsafe" not in headers["Content-Security-Policy"]
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Referrer-Policy"] == "strict-origin-when-cross-origin"
+    assert headers["Cross-Origin-Opener-Policy"] == "same-origin"
+    assert headers["Cross-Origin-Resource-Policy"] == "same-origin"
+    assert "geolocation=()" in headers["Permissions-Policy"]
+    assert int(hsts[1]) >= 365 * 86400

@@ -1,10 +1,11 @@
-"""Call every operation as everybody: who is let in, and what the others learn (cases 113, 140)."""
+"""Call every operation as everybody: who is let in, what the others learn (113, 124, 140)."""
 
 import statistics
 import time
 
 import pytest
 
+from tests.security.cookies import flaws
 from tests.security.hostile import claims_to_be
 from tests.security.policy import PROTECTED, SERVED, Access, allowed, each
 from tests.security.world import OTHER_VALUES, said
@@ -29,6 +30,10 @@ def test_operation_serves_whom_it_is_meant_for(world, operation):
     answer = world.send(operation, world.entitled(operation), values)
 
     assert answer.status_code == operation.status
+    cookies = answer.headers.getlist("Set-Cookie")
+    assert [flaw for line in cookies for flaw in flaws(line, production=False)] == []
+    assert not cookies or answer.headers["Cache-Control"] == "no-store"
+    assert not cookies or (operation.service, operation.method) == ("auth", "POST")
 
 
 @each(PROTECTED)

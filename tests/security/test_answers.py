@@ -7,7 +7,7 @@ import pytest
 
 from gateway.headers import SECURITY
 from tests.security.cookies import flaws
-from tests.security.policy import AT_THE_GATEWAY, OPERATIONS, SERVED, Access, each
+from tests.security.policy import AT_THE_GATEWAY, OPERATIONS, Access, each
 from tests.security.world import OTHER_VALUES, filled
 
 REACHABLE = [o for o in OPERATIONS if o in AT_THE_GATEWAY or o.service == "gateway"]
@@ -118,22 +118,6 @@ def test_what_leads_elsewhere_is_recognised(target):
     expected = not target.startswith("/%")
 
     assert is_elsewhere(target.format(host="localhost"), "localhost") is expected
-
-
-@each(SERVED)
-def test_cookie_that_a_service_sets_is_a_safe_one(world, operation):
-    values = world.subject(operation)
-    answers = [
-        world.send(operation, world.entitled(operation), values),
-        world.send(operation, "nobody", values),
-        world.send(operation, {"Cookie": "token=x; refresh=y; device=z"}, values),
-    ]
-
-    for answer in answers:
-        lines = answer.headers.getlist("Set-Cookie")
-        assert [flaw for line in lines for flaw in flaws(line, production=False)] == []
-        assert not lines or (operation.service, operation.method) == ("auth", "POST")
-        assert not lines or answer.headers["Cache-Control"] == "no-store"
 
 
 @pytest.mark.parametrize(

@@ -85,22 +85,20 @@ def test_operation_refuses_bad_tokens_and_what_is_none_alike(world, tokens, oper
 @pytest.mark.parametrize("carry", ["Authorization: Bearer {}", "Cookie: token={}"])
 def test_service_refuses_every_bad_token_alike_and_at_once(world, tokens, operation, carry):
     name, _, template = carry.partition(": ")
-    seconds = {}
-
-    def send(flaw, token):
-        started = time.perf_counter()
-        answer = world.send(operation, {name: template.format(token)})
-        seconds[flaw] = time.perf_counter() - started
-        return answer
-
     bad = tokens[kind_of(operation)]
-    one_refusal({flaw: send(flaw, token) for flaw, token in bad.items()})
 
+    def send(flaw):
+        started = time.perf_counter()
+        answer = world.send(operation, {name: template.format(bad[flaw])})
+        return time.perf_counter() - started, answer
+
+    answers = {flaw: send(flaw) for flaw in bad}
+
+    one_refusal({flaw: answer for flaw, (_, answer) in answers.items()})
     assert len(bad) >= 150
     # Once more, because other programs may have wanted the machine at that moment.
-    for flaw in [flaw for flaw, taken in seconds.items() if taken > SECONDS]:
-        send(flaw, bad[flaw])
-    assert {flaw: taken for flaw, taken in seconds.items() if taken > SECONDS} == {}
+    slow = [flaw for flaw, (seconds, _) in answers.items() if seconds > SECONDS]
+    assert [flaw for flaw in slow if min(send(flaw)[0] for _ in range(5)) > SECONDS] == []
 
 
 @each(FIRST_OF_SERVICE)
