@@ -62,13 +62,14 @@ def test_null_clears_names_and_language(register, change):
     assert {changed[name] for name in ("given_name", "family_name", "language")} == {None}
 
 
-def test_addresses_are_replaced_all_together_and_keep_their_order(register, change):
+def test_addresses_are_replaced_all_together_and_keep_their_order(client, register, change, alice):
     register()
-    wanted = [{**ADDRESS, "line1": str(number)} for number in range(10)]
-    change(addresses=[{**ADDRESS, "line2": "Attic"}, ADDRESS])
+    attic = [{**ADDRESS, "line2": "Attic"}, ADDRESS]
+    ten = [{**ADDRESS, "line1": str(number)} for number in range(10)]
 
-    assert change(addresses=wanted).get_json()["addresses"] == wanted
-    assert change(addresses=[]).get_json()["addresses"] == []
+    for wanted in (attic, ten, attic[1:], []):
+        assert change(addresses=wanted).get_json()["addresses"] == wanted
+        assert client.get(ME, headers=alice).get_json()["addresses"] == wanted
 
 
 def test_nobody_sees_or_changes_somebody_elses_account(client, register, change, mint):
