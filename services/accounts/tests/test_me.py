@@ -137,6 +137,17 @@ def test_account_whose_news_does_not_come_is_not_ready(client, sleeps, alice, cl
     assert WAIT_SECONDS <= clock.monotonic() - began <= WAIT_SECONDS + LOOK_SECONDS < 0.5
 
 
+@pytest.mark.usefixtures("sleeps")
+def test_who_comes_later_may_wait_as_well(client, alice, clock):
+    for _ in range(MAX_WAITING):
+        client.get(ME, headers=alice)
+    began = clock.monotonic()
+
+    client.get(ME, headers=alice)
+
+    assert clock.monotonic() - began >= WAIT_SECONDS
+
+
 def test_those_who_wait_leave_threads_for_the_news(app, sleep_by, alice, clock):
     everybody_waits, enough = threading.Barrier(MAX_WAITING + 1), threading.Event()
 
