@@ -77,6 +77,7 @@ def change_account(account: Account, changes: Mapping[str, Any]) -> None:
     account.folded_family_name = folded(account.family_name) if account.family_name else None
     if "addresses" in changes:
         account.addresses = [
+            # One at the place of another becomes its row, in which what is not said would stay.
             Address(
                 **{"line2": None, **address},
                 position=position,

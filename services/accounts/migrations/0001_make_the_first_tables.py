@@ -25,7 +25,7 @@ def upgrade() -> None:
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
-    with op.batch_alter_table("accounts", schema=None) as batch_op:
+    with op.batch_alter_table("accounts") as batch_op:
         batch_op.create_index("ix_accounts_email", ["folded_email", "id"], unique=False)
         batch_op.create_index("ix_accounts_family_name", ["folded_family_name", "id"], unique=False)
         batch_op.create_index("ix_accounts_username", ["folded_username", "id"], unique=False)
@@ -51,7 +51,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("sequence"),
         sa.UniqueConstraint("id"),
     )
-    with op.batch_alter_table("outbox_events", schema=None) as batch_op:
+    with op.batch_alter_table("outbox_events") as batch_op:
         batch_op.create_index(
             batch_op.f("ix_outbox_events_aggregate_id"), ["aggregate_id"], unique=False
         )
@@ -65,7 +65,7 @@ def upgrade() -> None:
         sa.Column("seen_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("event_id"),
     )
-    with op.batch_alter_table("seen_events", schema=None) as batch_op:
+    with op.batch_alter_table("seen_events") as batch_op:
         batch_op.create_index(batch_op.f("ix_seen_events_seen_at"), ["seen_at"], unique=False)
 
     op.create_table(
@@ -82,27 +82,27 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["account_id"], ["accounts.id"], ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("account_id", "position"),
     )
-    with op.batch_alter_table("addresses", schema=None) as batch_op:
+    with op.batch_alter_table("addresses") as batch_op:
         batch_op.create_index("ix_addresses_city", ["folded_city", "account_id"], unique=False)
 
 
 def downgrade() -> None:
     """Go back to the revision before."""
-    with op.batch_alter_table("addresses", schema=None) as batch_op:
+    with op.batch_alter_table("addresses") as batch_op:
         batch_op.drop_index("ix_addresses_city")
 
     op.drop_table("addresses")
-    with op.batch_alter_table("seen_events", schema=None) as batch_op:
+    with op.batch_alter_table("seen_events") as batch_op:
         batch_op.drop_index(batch_op.f("ix_seen_events_seen_at"))
 
     op.drop_table("seen_events")
-    with op.batch_alter_table("outbox_events", schema=None) as batch_op:
+    with op.batch_alter_table("outbox_events") as batch_op:
         batch_op.drop_index(batch_op.f("ix_outbox_events_next_attempt_at"))
         batch_op.drop_index(batch_op.f("ix_outbox_events_aggregate_id"))
 
     op.drop_table("outbox_events")
     op.drop_table("erased_users")
-    with op.batch_alter_table("accounts", schema=None) as batch_op:
+    with op.batch_alter_table("accounts") as batch_op:
         batch_op.drop_index("ix_accounts_username")
         batch_op.drop_index("ix_accounts_family_name")
         batch_op.drop_index("ix_accounts_email")

@@ -2,7 +2,7 @@
 
 import itertools
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -29,8 +29,8 @@ def mint():
 
 @pytest.fixture
 def clock():
-    # Tokens are checked against the same clock, and they are minted now.
-    return FakeClock(datetime.now(UTC))
+    # Tokens are checked against the same clock, and they are minted soon.
+    return FakeClock(datetime.now(UTC) + timedelta(minutes=1))
 
 
 @pytest.fixture

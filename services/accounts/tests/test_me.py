@@ -62,13 +62,14 @@ def test_null_clears_names_and_language(register, change):
     assert {changed[name] for name in ("given_name", "family_name", "language")} == {None}
 
 
-def test_addresses_are_replaced_all_together_and_keep_their_order(register, change):
+def test_addresses_are_replaced_all_together_and_keep_their_order(client, register, change, alice):
     register()
-    wanted = [{**ADDRESS, "line1": str(number)} for number in range(10)]
-    change(addresses=[{**ADDRESS, "line2": "Attic"}, ADDRESS])
+    attic = [{**ADDRESS, "line2": "Attic"}, ADDRESS]
+    ten = [{**ADDRESS, "line1": str(number)} for number in range(10)]
 
-    assert change(addresses=wanted).get_json()["addresses"] == wanted
-    assert change(addresses=[]).get_json()["addresses"] == []
+    for wanted in (attic, ten, attic[1:], []):
+        assert change(addresses=wanted).get_json()["addresses"] == wanted
+        assert client.get(ME, headers=alice).get_json()["addresses"] == wanted
 
 
 def test_nobody_sees_or_changes_somebody_elses_account(client, register, change, mint):
@@ -134,6 +135,17 @@ def test_account_whose_news_does_not_come_is_not_ready(client, sleeps, alice, cl
     assert answer.headers["Retry-After"] == "1"
     # From half a second on, the gateway would take this service for a slow one.
     assert WAIT_SECONDS <= clock.monotonic() - began <= WAIT_SECONDS + LOOK_SECONDS < 0.5
+
+
+@pytest.mark.usefixtures("sleeps")
+def test_who_comes_later_may_wait_as_well(client, alice, clock):
+    for _ in range(MAX_WAITING):
+        client.get(ME, headers=alice)
+    began = clock.monotonic()
+
+    client.get(ME, headers=alice)
+
+    assert clock.monotonic() - began >= WAIT_SECONDS
 
 
 def test_those_who_wait_leave_threads_for_the_news(app, sleep_by, alice, clock):
