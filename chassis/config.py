@@ -181,6 +181,9 @@ class ServiceConfig(Settings):
     key_set_stale_seconds: float = seconds(
         "KEY_SET_STALE_SECONDS", default=3600.0, doc="its longest life while `auth` is away"
     )
+    revocation_seconds: float = seconds(
+        "REVOCATION_SECONDS", default=2.0, doc="age at which the list of revoked access is renewed"
+    )
     breaker_open_seconds: float = seconds(
         "BREAKER_OPEN_SECONDS", default=5.0, doc="first open time of a breaker"
     )

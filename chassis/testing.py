@@ -47,11 +47,16 @@ class TokenMint:
         """Make a key pair."""
         self.private_key = Ed25519PrivateKey.generate()
         self.key_id = "test-key"
+        self.revoked: set[str] = set()
         self._serial = itertools.count(1)
 
     def keys(self) -> Keys:
         """Return the public key, as a :class:`~chassis.inbound.keyset.KeySet` does."""
         return {self.key_id: self.private_key.public_key()}
+
+    def is_revoked(self, session_id: str) -> bool:
+        """Tell whether a session is among ``revoked``."""
+        return session_id in self.revoked
 
     def jwks(self) -> dict[str, Any]:
         """Return the public key as a JWK set."""

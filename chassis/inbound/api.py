@@ -89,8 +89,10 @@ class StrictParser(FlaskParser):
     """Read arguments with the chassis' body parser and raise the chassis' errors."""
 
     def load_json(self, req: Request, schema: ma.Schema) -> Any:
-        """Return the JSON object of the request."""
+        """Return the JSON object of the request; a ``bodiless`` schema makes do with nothing."""
         g.body_taken = True
+        if getattr(schema, "bodiless", False) and not read_body(req):
+            return {}
         return read_json_object(req)
 
     def load_querystring(self, req: Request, schema: ma.Schema) -> Any:

@@ -12,6 +12,7 @@ from jwt import PyJWKSet
 
 from chassis.clock import Clock
 from chassis.config import ServiceConfig
+from chassis.inbound.revocations import Revocations
 from chassis.renewal import Renewed
 
 Keys = Mapping[str, Ed25519PublicKey]
@@ -20,7 +21,7 @@ KEY_SET_PATH = "/.well-known/jwks.json"
 
 
 class KeySet(Protocol):
-    """Give the keys that are trusted now."""
+    """Give the keys that are trusted now, and say which sessions are not."""
 
     def keys(self) -> Keys:
         """Return the keys by their ``kid``.
@@ -28,6 +29,10 @@ class KeySet(Protocol):
         Raises:
             Unavailable: when no key set is known, or the last one is too old to be trusted.
         """
+        ...
+
+    def is_revoked(self, session_id: str) -> bool:
+        """Tell whether a session lost its access, so that its tokens are refused."""
         ...
 
 
@@ -61,7 +66,12 @@ class RemoteKeySet:
 
         without = "Identities can't be checked at the moment."
         self._keys = Renewed("key-set", fetch_keys, clock, without=without)
+        self._revocations = Revocations(fetch, config, clock)
 
     def keys(self) -> Keys:
         """Return the trusted keys; only the first callers of all wait for the issuer."""
         return self._keys.get()
+
+    def is_revoked(self, session_id: str) -> bool:
+        """Tell whether a session lost its access, as the issuer says."""
+        return session_id in self._revocations

@@ -78,6 +78,9 @@ class TokenVerifier:
         if principal.expires_at <= self._clock.now().timestamp():
             self._verified.pop(token, None)
             raise Unauthenticated
+        # Last, so that no bad token has anything fetched.
+        if principal.session_id and self._key_set.is_revoked(principal.session_id):
+            raise Unauthenticated
         return principal
 
     def _check(self, token: str, keys: Keys) -> Principal:

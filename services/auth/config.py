@@ -60,7 +60,7 @@ class Config(ServiceConfig):
     )
     refresh_token_seconds: float = seconds(
         "REFRESH_TOKEN_SECONDS",
-        default=30 * 86400,
+        default=14 * 86400,
         doc="how long a session lasts in which nobody refreshes",
     )
     refresh_grace_seconds: float = seconds(

@@ -18,7 +18,7 @@ from sqlalchemy.exc import IntegrityError
 from chassis.inbound.keyset import Keys
 from storage.database import Database
 
-from .models import StoredKey
+from .models import Revocation, StoredKey
 
 FIRST_GENERATION = 1
 
@@ -64,6 +64,11 @@ class KeyRing:
     def keys(self) -> Keys:
         """Return the public keys by their ``kid``."""
         return self._public_keys
+
+    def is_revoked(self, session_id: str) -> bool:
+        """Tell at once whether a session lost its access."""
+        with self._database.read() as session:
+            return session.get(Revocation, session_id) is not None
 
     def jwks(self) -> dict[str, list[dict[str, str]]]:
         """Return the public keys as a JWK set."""

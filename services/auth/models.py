@@ -39,13 +39,15 @@ class User(Base):
 class LoginSession(Base):
     """Hold what began with one log-in: a family of refresh tokens, which ends as a whole.
 
-    It expires when nobody has used its newest token for a refresh token's life.
+    It expires when nobody has used its newest token for a refresh token's life.  Its access tokens
+    name it by the access id, which changes when they are to lose their worth and the session not.
     """
 
     __tablename__ = "login_sessions"
 
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
     user_id: Mapped[str] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    access_id: Mapped[str] = mapped_column(String(32), index=True, unique=True)
     created_at: Mapped[datetime] = mapped_column(Timestamp)
     expires_at: Mapped[datetime] = mapped_column(Timestamp)
     ended_at: Mapped[datetime | None] = mapped_column(Timestamp)
@@ -110,6 +112,15 @@ class OutboxEvent(OutboxColumns, Base):
     """Hold an event until it is delivered."""
 
     __tablename__ = "outbox_events"
+
+
+class Revocation(Base):
+    """Hold an access id whose tokens are refused from a moment on."""
+
+    __tablename__ = "revocations"
+
+    access_id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    revoked_at: Mapped[datetime] = mapped_column(Timestamp, index=True)
 
 
 class StoredKey(Base):

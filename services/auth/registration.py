@@ -107,6 +107,8 @@ def _erase(desk: Desk, user_id: str) -> str | None:
         if OPERATOR in user.roles and not _has_other_operators(session, user_id):
             raise LastOperator
         throttle.forget_account(session, user.username)
+        sessions.end_all(session, user_id, desk.clock.now())
+        session.flush()
         # Sessions and devices go with it.
         session.execute(delete(User).where(User.id == user_id))
         events.tell_erased(session, user_id, desk.clock.now())

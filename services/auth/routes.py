@@ -5,7 +5,7 @@ from typing import Any
 
 from flask import Response, after_this_request, current_app, request
 
-from chassis.errors import Unauthenticated
+from chassis.errors import Malformed, Unauthenticated
 from chassis.inbound.api import Blueprint
 from chassis.inbound.app import settings_of
 from chassis.inbound.audit import source_of
@@ -19,6 +19,7 @@ from chassis.inbound.identity import (
 )
 
 from . import registration, service
+from .errors import SessionOver
 from .models import User
 from .registration import Newcomer
 from .schemas import (
@@ -29,6 +30,8 @@ from .schemas import (
     NewcomerSchema,
     RefreshSchema,
     RegisteredSchema,
+    RevocationArguments,
+    RevocationListSchema,
     SignedInSchema,
     TokenSchema,
     UserSchema,
@@ -36,7 +39,8 @@ from .schemas import (
 from .service import Visitor
 from .tokens import AccessToken
 
-REFRESH_PATH = "/api/v1/auth/refresh"
+# Where the refresh token travels to: a log-out ends its session as well.
+REFRESH_PATH = "/api/v1/auth"
 
 bp = Blueprint("auth", __name__, description="Signing in, and the keys of the tokens")
 
@@ -50,7 +54,7 @@ def _cookies() -> tuple[tuple[str, dict[str, Any]], tuple[str, dict[str, Any]]]:
     """Return the names and attributes of the access token's and the refresh token's cookie."""
     production = settings_of(current_app).production
     common = {"secure": production, "httponly": True}
-    # It travels to one address only, and with no request that another site makes. `__Host-` would
+    # It travels to this service only, and with no request that another site makes. `__Host-` would
     # send it to every address.
     refresh_name = "__Secure-refresh" if production else "refresh"
     return (
@@ -92,6 +96,20 @@ def _keep_in_cookies(token: AccessToken) -> AccessToken:
     return token
 
 
+def _kept_refresh_token() -> str:
+    _, (name, _) = _cookies()
+    return cookie_of(request, name) or ""
+
+
+def _clear_cookies() -> None:
+    # With the attributes of the log-in, because browsers pass over a `__Host-` cookie otherwise.
+    @after_this_request
+    def clear_cookies(response: Response) -> Response:
+        for name, attributes in _cookies():
+            response.delete_cookie(name, **attributes)
+        return response
+
+
 @bp.post("/api/v1/auth/register")
 @bp.arguments(NewcomerSchema)
 @bp.response(201, RegisteredSchema)
@@ -131,7 +149,7 @@ def log_in(credentials: dict[str, str]) -> AccessToken:
     return _keep_in_cookies(service.log_in(_desk(), **credentials, visitor=_visitor()))
 
 
-@bp.post(REFRESH_PATH)
+@bp.post("/api/v1/auth/refresh")
 @bp.arguments(RefreshSchema)
 @bp.response(200, SignedInSchema)
 @bp.alt_response(401, "UNAUTHORIZED")
@@ -141,9 +159,16 @@ def refresh(body: dict[str, str]) -> AccessToken:
     It is good once. Used again within seconds, since an answer may get lost, it gives the same
     successor; later it ends the session, because somebody else may have used it.
     """
-    _, (name, _) = _cookies()
-    token = body.get("refresh_token") or cookie_of(request, name) or ""
-    return _keep_in_cookies(service.refresh(_desk(), token))
+    given, kept = body.get("refresh_token"), _kept_refresh_token()
+    if not (given or kept or request.content_length):
+        raise Malformed("The refresh token goes into the body or into its cookie.")
+    try:
+        return _keep_in_cookies(service.refresh(_desk(), given or kept))
+    except SessionOver:
+        # Not where another tab was quicker: that would take the new ones from it.
+        if kept and not given and not service.lasts(_desk(), kept):
+            _clear_cookies()
+        raise
 
 
 @bp.get("/api/v1/auth/me")
@@ -160,17 +185,15 @@ def show_me() -> User:
 def log_out() -> None:
     """End the session and clear the cookies, whether or not they hold a valid token.
 
-    The access token itself lasts until it expires.
+    Its access tokens are refused everywhere within seconds.
     """
+    access_id = refresh_token = ""
     with suppress(Unauthenticated):
-        service.log_out(_desk(), verified_principal().session_id)
-
-    # With the attributes of the log-in, because browsers pass over a `__Host-` cookie otherwise.
-    @after_this_request
-    def clear_cookies(response: Response) -> Response:
-        for name, attributes in _cookies():
-            response.delete_cookie(name, **attributes)
-        return response
+        refresh_token = _kept_refresh_token()
+    with suppress(Unauthenticated):
+        access_id = verified_principal().session_id
+    service.log_out(_desk(), access_id=access_id, refresh_token=refresh_token)
+    _clear_cookies()
 
 
 @bp.get("/.well-known/jwks.json")
@@ -180,6 +203,17 @@ def show_key_set() -> tuple[dict[str, Any], dict[str, str]]:
     # Whoever keeps it in between may do so as long as the services themselves.
     seconds = int(settings_of(current_app).key_set_seconds)
     return _desk().key_ring.jwks(), {"Cache-Control": f"public, max-age={seconds}"}
+
+
+@bp.get("/.well-known/revocations.json")
+@bp.arguments(RevocationArguments, location="query")
+@bp.response(200, RevocationListSchema)
+def list_revocations(query: dict[str, int]) -> dict[str, object]:
+    """List whose access has ended, for everybody who verifies tokens.
+
+    An id is the `sid` of tokens that are refused although they have not expired.
+    """
+    return service.list_revocations(_desk(), query.get("since"))
 
 
 @bp.post("/internal/tokens")

@@ -4,7 +4,7 @@ from typing import Any
 
 from marshmallow import fields, post_load
 
-from chassis.inbound.api import Schema, Text
+from chassis.inbound.api import QueryInteger, Schema, Text
 
 from .domain import MAX_PASSWORD_LENGTH, MAX_USERNAME_LENGTH
 from .fields import Language, MailAddress, Username
@@ -49,7 +49,27 @@ class RegisteredSchema(Schema):
 class RefreshSchema(Schema):
     """Take a refresh token from clients that keep no cookies."""
 
+    bodiless = True
+
     refresh_token = Text(minimum=1, maximum=128)
+
+
+class RevocationArguments(Schema):
+    """Take what is known already."""
+
+    since = QueryInteger(
+        minimum=0, maximum=10**11, metadata={"description": "The `now` of the answer before"}
+    )
+
+
+class RevocationListSchema(Schema):
+    """List whose access has ended."""
+
+    revoked = fields.List(fields.String(), required=True)
+    now = fields.Integer(required=True, metadata={"description": "Unix seconds"})
+    seconds = fields.Integer(
+        required=True, metadata={"description": "How long an id has to be remembered"}
+    )
 
 
 class ClientCredentialsSchema(Schema):

@@ -16,7 +16,7 @@ from chassis.errors import Unauthenticated, Unavailable
 from chassis.inbound import audit
 from storage.database import Database
 
-from . import devices, sessions, throttle
+from . import devices, revocation, sessions, throttle
 from .domain import CLIENT_SCOPES, folded
 from .errors import InvalidClient, InvalidCredentials, SessionOver, TooManyAttempts
 from .keys import KeyRing
@@ -123,6 +123,7 @@ def forget_expired(desk: Desk) -> None:
     with desk.database.write() as session:
         throttle.forget_expired(session, desk.clock.now())
         devices.forget_expired(session, desk.clock.now())
+        revocation.forget_expired(session, desk.clock.now(), desk.issuer.life)
 
 
 def refresh(desk: Desk, refresh_token: str) -> AccessToken:
@@ -139,15 +140,33 @@ def refresh(desk: Desk, refresh_token: str) -> AccessToken:
     return _tokens(desk, ticket)
 
 
-def log_out(desk: Desk, session_id: str) -> None:
-    """End a session; its access tokens last until they expire."""
+def lasts(desk: Desk, refresh_token: str) -> bool:
+    """Tell whether the session of a refresh token goes on, though not with this one."""
+    with desk.database.read() as session:
+        login = sessions.find(session, desk.clock.now(), refresh_token=refresh_token)
+    return login is not None
+
+
+def list_revocations(desk: Desk, since: int | None) -> dict[str, object]:
+    """Return the access ids revoked since a moment, in Unix seconds, or in a token's life."""
+    with desk.database.read() as session:
+        return revocation.revoked(session, since, desk.clock.now(), desk.issuer.life)
+
+
+def log_out(desk: Desk, *, access_id: str, refresh_token: str) -> None:
+    """End the session that either of the two belongs to, if it lasts."""
     with desk.database.write() as session:
-        sessions.end(session, session_id, desk.clock.now())
+        now = desk.clock.now()
+        login = sessions.find(session, now, access_id=access_id, refresh_token=refresh_token)
+        if login:
+            sessions.end(session, login, now)
+    if login:
+        audit.record("logout", "allowed", user=login.user_id, session_id=login.id)
 
 
 def _tokens(desk: Desk, ticket: sessions.Ticket) -> AccessToken:
     user = ticket.user
-    access = desk.issuer.issue(user.id, roles=user.roles, session_id=ticket.session_id)
+    access = desk.issuer.issue(user.id, roles=user.roles, session_id=ticket.access_id)
     return replace(access, refresh_token=ticket.refresh_token)
 
 

@@ -8,18 +8,17 @@ gets lost is no theft, so for a short time a used token still gives what it gave
 import base64
 import hashlib
 import hmac
-import logging
 import secrets
 import uuid
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, update
+from sqlalchemy import ColumnElement, Select, delete, select
 from sqlalchemy.orm import Session
 
-from .models import LoginSession, RefreshToken, User
+from chassis.inbound import audit
 
-logger = logging.getLogger(__name__)
+from .models import LoginSession, RefreshToken, Revocation, User
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +31,10 @@ class Lives:
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """Hold what a session gives to its user: who they are, and the token for the next time."""
+    """Hold what a session gives to its user: its name for access tokens, and its next token."""
 
     user: User
-    session_id: str
+    access_id: str
     refresh_token: str
 
 
@@ -44,13 +43,17 @@ def begin(session: Session, user: User, now: datetime, lives: Lives) -> Ticket:
     over = (LoginSession.user_id == user.id) & (LoginSession.expires_at <= now)
     session.execute(delete(LoginSession).where(over))
     login = LoginSession(
-        id=uuid.uuid4().hex, user_id=user.id, created_at=now, expires_at=now + lives.token
+        id=uuid.uuid4().hex,
+        user_id=user.id,
+        access_id=uuid.uuid4().hex,
+        created_at=now,
+        expires_at=now + lives.token,
     )
     session.add(login)
     session.flush()
     token = secrets.token_urlsafe(32)
     _store(session, login, token)
-    return Ticket(user, login.id, token)
+    return Ticket(user, login.access_id, token)
 
 
 def rotate(session: Session, token: str, now: datetime, lives: Lives) -> Ticket | None:
@@ -69,20 +72,56 @@ def rotate(session: Session, token: str, now: datetime, lives: Lives) -> Ticket 
         _store(session, login, successor)
         _forget_old(session, login, now - lives.token)
     elif now - held.used_at > lives.grace:
-        login.ended_at = now
-        alert = {"alert": "refresh_token_reused", "session_id": login.id}
-        logger.warning("a used refresh token of user %s came again", login.user_id, extra=alert)
+        end(session, login, now)
+        audit.record("refresh.reuse", "ended", user=login.user_id, session_id=login.id)
         return None
     elif session.get_one(RefreshToken, _hash(successor)).used_at:
         # Its owner got the answer, so nobody needs it once more.
         return None
-    return Ticket(session.get_one(User, login.user_id), login.id, successor)
+    return Ticket(session.get_one(User, login.user_id), login.access_id, successor)
 
 
-def end(session: Session, session_id: str, now: datetime) -> None:
-    """End a session, if it still lasts."""
-    lasting = (LoginSession.id == session_id) & LoginSession.ended_at.is_(None)
-    session.execute(update(LoginSession).where(lasting).values(ended_at=now))
+def find(
+    session: Session, now: datetime, *, access_id: str = "", refresh_token: str = ""
+) -> LoginSession | None:
+    """Return the session that lasts under an access id, or with any of its refresh tokens."""
+    held = session.get(RefreshToken, _hash(refresh_token))
+    known = LoginSession.access_id == access_id
+    if held:
+        known |= LoginSession.id == held.session_id
+    return session.scalars(_lasting(known).where(LoginSession.expires_at > now)).first()
+
+
+def end(session: Session, login: LoginSession, now: datetime) -> None:
+    """End a session, its refresh tokens and its access; one that is over stays so."""
+    # Somebody else may be ending it at this moment.
+    session.refresh(login, with_for_update=True)
+    if login.ended_at is None:
+        login.ended_at = now
+        _revoke(session, login, now)
+
+
+def end_all(session: Session, user_id: str, now: datetime, *, but: str | None = None) -> None:
+    """End all sessions of a user, except the one with the access id ``but``."""
+    for login in session.scalars(_lasting(LoginSession.user_id == user_id).with_for_update()):
+        if login.access_id != but:
+            end(session, login, now)
+
+
+def renew_access(session: Session, user_id: str, now: datetime) -> None:
+    """Have the user's sessions lose the access tokens they have; a refresh brings new ones."""
+    for login in session.scalars(_lasting(LoginSession.user_id == user_id).with_for_update()):
+        _revoke(session, login, now)
+        login.access_id = uuid.uuid4().hex
+
+
+def _lasting(which: ColumnElement[bool]) -> Select[LoginSession]:
+    lasting = which & LoginSession.ended_at.is_(None)
+    return select(LoginSession).where(lasting).order_by(LoginSession.id)
+
+
+def _revoke(session: Session, login: LoginSession, now: datetime) -> None:
+    session.add(Revocation(access_id=login.access_id, revoked_at=now))
 
 
 def _store(session: Session, login: LoginSession, token: str) -> None:

@@ -7,6 +7,7 @@ subject by id only: nothing in it is worth reading by whoever finds it in a log.
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import timedelta
 
 import jwt
 
@@ -45,6 +46,11 @@ class TokenIssuer:
         self._issuer = issuer
         self._audience = audience
         self._life_seconds = life_seconds
+
+    @property
+    def life(self) -> timedelta:
+        """Return how long a token is good."""
+        return timedelta(seconds=self._life_seconds)
 
     def issue(
         self,

@@ -1,5 +1,6 @@
 """Stay signed in through the gateway as a browser does, with a real cookie jar."""
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -37,6 +38,39 @@ def test_browser_refreshes_when_its_token_has_expired(open_shop):
     assert (fresh, refused.json()["code"], public.status_code) == (200, "missing_token", 200)
     assert (refreshed.status_code, again.status_code) == (200, 200)
     assert token_of(alice) not in {None, first}
+
+
+def test_access_ends_everywhere_within_seconds(shop):
+    alice, bob = Shopper(shop.url).sign_in("alice"), Shopper(shop.url).sign_in("bob")
+    calls = {
+        "gateway": "/products",
+        "auth": "/api/v1/auth/me",
+        "accounts": "/api/v1/accounts/me",
+        "products": "/products",
+        "orders": "/api/v1/cart",
+        "payments": "/api/v1/payments?order_id=ord_AAAAAAAAAAAAAAAAAAAAAA",
+        "greetings": "/api/v1/greetings/me",
+    }
+
+    def admitted(shopper):
+        headers = {"Authorization": f"Bearer {token_of(shopper)}"}
+        stranger = Shopper(shop.url)
+        statuses = {
+            name: stranger.session.get(f"{shop.url_of(name)}{path}", headers=headers).status_code
+            for name, path in calls.items()
+        }
+        return {name for name, status in statuses.items() if status != 401}
+
+    stolen = Shopper(shop.url)
+    stolen.session.cookies.set("token", token_of(alice))
+    assert admitted(stolen) == set(calls)
+    began = time.monotonic()
+    alice.post("/api/v1/auth/logout")
+
+    wait_until(lambda: not admitted(stolen), 5, every_seconds=0.2)
+
+    assert time.monotonic() - began < 5
+    assert admitted(bob) == set(calls)
 
 
 def test_two_tabs_refresh_at_once(alice):

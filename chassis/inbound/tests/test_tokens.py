@@ -23,14 +23,21 @@ BAD = bad_tokens(KEY, KEY_ID, iat=NOW)
 class FakeKeySet:
     def __init__(self, keys: Keys):
         self.trusted = dict(keys)
+        self.revoked: set[str] = set()
 
     def keys(self) -> Keys:
         return self.trusted
+
+    def is_revoked(self, session_id: str) -> bool:
+        return session_id in self.revoked
 
 
 class UnreachableKeySet:
     def keys(self) -> Keys:
         raise Unavailable
+
+    def is_revoked(self, session_id: str) -> bool:
+        raise AssertionError("no token gets so far")
 
 
 @pytest.fixture
@@ -50,6 +57,19 @@ def verifier(key_set, clock):
 
 def a_token(**changes) -> str:
     return good_token(KEY, KEY_ID, iat=NOW, **changes)
+
+
+def test_token_of_a_session_without_access_is_refused_like_any_other(verifier, key_set):
+    token, other = a_token(sid="session-1"), a_token(sid="session-2")
+    assert verifier.verify(token)
+    key_set.revoked.add("session-1")
+
+    with pytest.raises(Unauthenticated) as refusal:
+        verifier.verify(token)
+
+    assert type(refusal.value) is Unauthenticated
+    assert verifier.verify(other)
+    assert verifier.verify(a_token())
 
 
 def test_a_good_token_names_its_principal(verifier):

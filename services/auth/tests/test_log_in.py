@@ -61,9 +61,9 @@ def test_cookies_are_for_this_host_and_no_script(client, path):
         "token": {"HttpOnly": "", "Path": "/", "SameSite": "Lax", "Max-Age": "600"},
         "refresh": {
             "HttpOnly": "",
-            "Path": "/api/v1/auth/refresh",
+            "Path": "/api/v1/auth",
             "SameSite": "Strict",
-            "Max-Age": "2592000",
+            "Max-Age": "1209600",
         },
         "device": {"HttpOnly": "", "Path": "/", "SameSite": "Lax", "Max-Age": "15552000"},
     }
@@ -237,7 +237,7 @@ def test_log_out_clears_the_cookie(client):
     assert cleared.keys() == {"token", "refresh"}
     assert all(not each["value"] and each["Max-Age"] == "0" for each in cleared.values())
     paths = [each["Path"] for each in cleared.values()]
-    assert paths == ["/", "/api/v1/auth/refresh"]
+    assert paths == ["/", "/api/v1/auth"]
     assert client.get("/api/v1/auth/me").json["code"] == "missing_token"
 
 
