@@ -136,4 +136,4 @@ def test_hashing_steps_back_behind_everything_else(hasher):
     def niceness():
         return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
 
-    assert hasher._threads.submit(niceness).result() == niceness() + 10
+    assert hasher._threads.submit(niceness).result() == min(19, niceness() + 5)
