@@ -32,8 +32,9 @@ WAIT_SECONDS = 0.5
 # time: they would else hold every thread of the service, and what is no log-in would get none.
 BURST_SECONDS = 0.5
 FLOOD_SHARE = 0.1
-# Of what is contended for, a thread that is this nice gets a tenth of what the others get.
-NICENESS = 10
+# Of what is contended for, a thread that is this nice gets a third of what another gets: at 10 it
+# would be a tenth, and on a busy machine nobody could sign in.
+NICENESS = 5
 
 # mallopt(3): the smallest request that gets memory of its own, which goes back when it is freed.
 _M_MMAP_THRESHOLD = -3

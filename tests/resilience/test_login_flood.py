@@ -17,11 +17,11 @@ import pytest
 
 from tests.resilience.rounds import rounds
 
-FLOODERS = 24
+FLOODERS = 16
 LOOKS = 400
 PAUSE_SECONDS = 0.005
 # Of each flooder, between two guesses: the network's, and it spares the machine that plays both.
-FLOOD_PAUSE_SECONDS = 0.02
+FLOOD_PAUSE_SECONDS = 0.05
 
 
 def look(url: str, looks: int) -> list[float]:
@@ -93,15 +93,16 @@ def test_flood_of_log_ins_leaves_the_catalogue_alive(open_shop, rounds, record_p
     shop = open_shop(TRUSTED_PROXIES="127.0.0.1/32")
     look(shop.url, LOOKS)
 
-    ratios = []
+    before: list[float] = []
+    during: list[float] = []
     for _ in range(rounds):
-        before = slowest(look(shop.url, LOOKS))
+        before += look(shop.url, LOOKS)
         with flood(shop.url) as statuses:
             look(shop.url, LOOKS // 4)
-            during = slowest(look(shop.url, LOOKS))
-        record_property("milliseconds", (before * 1000, during * 1000, dict(statuses)))
+            during += look(shop.url, LOOKS)
         # It has to keep the hasher at work.
-        assert statuses[401] > 20
-        ratios.append(during / before)
+        assert statuses[401] >= 10
 
-    assert statistics.median(ratios) <= 3
+    milliseconds = [1000 * slowest(seconds) for seconds in (before, during)]
+    record_property("p99_milliseconds", milliseconds)
+    assert milliseconds[1] <= 3 * milliseconds[0]

@@ -145,10 +145,11 @@ def test_wrong_password_and_unknown_user_take_as_long(app, client, clock, rounds
             act()
             durations[name].append(time.perf_counter() - started)
 
-    known, unknown, hashing = (statistics.median(taken) for taken in durations.values())
+    # Without the decoy all of the hash would be missing; a few tries say no more than that, and the
+    # quickest of them what it takes where nobody else wants the machine.
+    share, typical = (0.1, statistics.median) if rounds >= 100 else (0.5, min)
+    known, unknown, hashing = (typical(taken) for taken in durations.values())
 
-    # Without the decoy all of the hash would be missing; a few tries say no more than that.
-    share = 0.1 if rounds >= 100 else 0.5
     assert abs(known - unknown) < share * hashing
 
 

@@ -4,6 +4,7 @@ import re
 import resource
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -125,9 +126,12 @@ def test_line_that_does_not_end_is_left_soon(monkeypatch):
     monkeypatch.setattr("services.auth.passwords.BURST_SECONDS", -1)
     monkeypatch.setattr("services.auth.passwords.FLOOD_SHARE", 0.001)
 
+    started = time.monotonic()
+
     with hasher._place(), pytest.raises(HasherBusy):
         hasher.hash("x")
 
+    assert time.monotonic() - started < 5
     assert hasher.hash("x")
 
 
@@ -136,4 +140,4 @@ def test_hashing_steps_back_behind_everything_else(hasher):
     def niceness():
         return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
 
-    assert hasher._threads.submit(niceness).result() == niceness() + 10
+    assert hasher._threads.submit(niceness).result() == min(19, niceness() + 5)

@@ -11,7 +11,7 @@ from storage import outbox
 from tests.contract.event_schemas import faults
 from tests.resilience.at_once import at_once
 
-pytestmark = pytest.mark.usefixtures("cheap_passwords", "quiet")
+pytestmark = pytest.mark.usefixtures("cheap_passwords", "quiet", "no_newcomers")
 
 PATH = "/api/v1/auth/register"
 OLGA = {
@@ -22,7 +22,7 @@ OLGA = {
 }
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def no_newcomers(app):
     with app.extensions["desk"].database.write() as session:
         session.execute(delete(User).where(User.folded_username.not_in(["admin", "alice", "bob"])))
