@@ -14,7 +14,7 @@ from chassis.config import ServiceConfig
 from chassis.errors import Unavailable
 from chassis.renewal import Renewed
 
-REVOCATIONS_PATH = "/.well-known/revocations.json"
+REVOCATIONS_PATH = "/internal/revocations"
 
 
 class Revocations:

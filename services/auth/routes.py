@@ -205,7 +205,7 @@ def show_key_set() -> tuple[dict[str, Any], dict[str, str]]:
     return _desk().key_ring.jwks(), {"Cache-Control": f"public, max-age={seconds}"}
 
 
-@bp.get("/.well-known/revocations.json")
+@bp.get("/internal/revocations")
 @bp.arguments(RevocationArguments, location="query")
 @bp.response(200, RevocationListSchema)
 def list_revocations(query: dict[str, int]) -> dict[str, object]:

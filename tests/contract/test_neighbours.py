@@ -52,9 +52,9 @@ def payments(request):
     return request.getfixturevalue("real").payments
 
 
-@pytest.fixture(params=["fake"])
+@pytest.fixture(params=["fake", "real"])
 def users(request):
-    """Return who erases people, with the id of the one operator; auth can't erase anybody yet."""
+    """Return who erases people, with the id of the one operator."""
     if request.param == "fake":
         return FakeUsers(last_operator="olga"), "olga"
     shop = request.getfixturevalue("shop")

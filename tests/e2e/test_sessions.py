@@ -40,7 +40,8 @@ def test_browser_refreshes_when_its_token_has_expired(open_shop):
     assert token_of(alice) not in {None, first}
 
 
-def test_access_ends_everywhere_within_seconds(shop):
+def test_access_ends_everywhere_within_seconds(running_shop):
+    shop = running_shop
     alice, bob = Shopper(shop.url).sign_in("alice"), Shopper(shop.url).sign_in("bob")
     calls = {
         "gateway": "/products",

@@ -122,7 +122,7 @@ OPERATIONS = [
         ("GET /api/v1/auth/me", _A.USER),
         ("POST /api/v1/auth/logout", _A.PUBLIC, {"status": 204}),
         ("GET /.well-known/jwks.json", _A.PUBLIC),
-        ("GET /.well-known/revocations.json", _A.PUBLIC),
+        ("GET /internal/revocations", _A.PUBLIC),
         ("POST /internal/tokens", _A.PUBLIC, {"body": CLIENT}),
         # Whoever is unknown may have been erased before.
         ("POST /internal/users/{user_id}/erase", _A.SCOPE, {"status": 204, "any_id": True}),

@@ -61,7 +61,7 @@ def test_every_operation_is_described(client):
         ("/api/v1/auth/me", "get"),
         ("/api/v1/auth/logout", "post"),
         ("/.well-known/jwks.json", "get"),
-        ("/.well-known/revocations.json", "get"),
+        ("/internal/revocations", "get"),
         ("/internal/tokens", "post"),
         ("/internal/users/{user_id}/erase", "post"),
     }

@@ -9,7 +9,7 @@ from services.auth.models import Revocation, User
 from services.auth.revocation import OVERLAP
 
 ALICE = {"username": "alice", "password": "alice"}
-PATH = "/.well-known/revocations.json"
+PATH = "/internal/revocations"
 TOKEN_SECONDS = 600
 
 
