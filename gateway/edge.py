@@ -17,7 +17,8 @@ from flask import Request
 from gunicorn.http.errors import ParseException  # type: ignore[import-untyped]  # Has no types.
 
 from chassis import tracing
-from chassis.errors import CrossSiteRequest, Malformed, NotFound, ServiceError, TooLarge
+from chassis.errors import CrossSiteRequest, Forbidden, Malformed, NotFound, ServiceError, TooLarge
+from chassis.inbound import audit
 from chassis.inbound.bodies import MAX_BODY_BYTES
 from chassis.inbound.cross_site import is_cross_site
 from chassis.inbound.identity import token_of
@@ -76,6 +77,8 @@ class Edge:
                 return self._own_page(environ, start_response)
             reply = self._forward(environ, target, route, client)
         except ServiceError as error:
+            if isinstance(error, Forbidden):
+                audit.record("access", "refused", source=client, code=error.code, path=path)
             reply = refuse(error)
         except Exception:
             # The last resort: the client learns nothing but the request id, the log has the rest.

@@ -15,7 +15,9 @@ logger = logging.getLogger("audit")
 logger.setLevel(logging.INFO)
 
 
-def record(event: str, outcome: str, *, user: str | None = None, **details: Any) -> None:
+def record(
+    event: str, outcome: str, *, user: str | None = None, source: str | None = None, **details: Any
+) -> None:
     """Note an event with its outcome.
 
     Args:
@@ -23,9 +25,11 @@ def record(event: str, outcome: str, *, user: str | None = None, **details: Any)
         outcome: one word, such as ``allowed`` or ``refused``.
         user: the id of who tried it, or of whose account it was tried at; never a name or an
             address as somebody typed it, because people type passwords into the wrong field.
+        source: where it came from; None is the client of the request at hand.
         details: more of what is known; no secret.
     """
-    source = source_of(request) if has_request_context() else None
+    if source is None and has_request_context():
+        source = source_of(request)
     noted = {"event": event, "outcome": outcome, "user": user, "source": source, **details}
     logger.info("%s %s", event, outcome, extra=noted)
 

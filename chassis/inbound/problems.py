@@ -9,11 +9,12 @@ import logging
 from http import HTTPStatus
 from typing import Any
 
-from flask import Flask, Response
+from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
 
 from chassis import tracing
-from chassis.errors import ServiceError, Unauthenticated
+from chassis.errors import Forbidden, NotFound, ServiceError, Unauthenticated
+from chassis.inbound import audit
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -77,6 +78,16 @@ def _on_http_exception(exception: HTTPException) -> Response | HTTPException:
     return problem_response(from_http_exception(exception))
 
 
+def _on_service_error(error: ServiceError) -> Response:
+    principal = g.get("principal")
+    # Who may not see something is told that it is not there.
+    if isinstance(error, Forbidden) or (principal and isinstance(error, NotFound)):
+        user = principal.subject if principal else None
+        # The route and not the path, which may name people.
+        audit.record("access", "refused", user=user, code=error.code, route=str(request.url_rule))
+    return problem_response(error)
+
+
 def _on_unexpected(exception: Exception) -> Response:
     # The last resort: the caller learns nothing but the request id, the log has the rest.
     logger.error("unexpected failure", exc_info=exception)
@@ -85,6 +96,6 @@ def _on_unexpected(exception: Exception) -> Response:
 
 def init_app(app: Flask) -> None:
     """Answer every failure of the application with a problem document."""
-    app.register_error_handler(ServiceError, problem_response)
+    app.register_error_handler(ServiceError, _on_service_error)
     app.register_error_handler(HTTPException, _on_http_exception)
     app.register_error_handler(Exception, _on_unexpected)

@@ -427,3 +427,13 @@ def test_unexpected_failure_tells_the_client_nothing(gateway, monkeypatch, caplo
     refused(response, 500, "internal_error")
     assert "division" not in response.get_data(as_text=True)
     assert "ZeroDivisionError" in caplog.text
+
+
+def test_refusal_of_another_site_is_on_the_trail(gateway, caplog):
+    caplog.set_level("INFO", "audit")
+
+    gateway.send("POST", "/auth", {"Sec-Fetch-Site": "cross-site"}, REMOTE_ADDR="9.9.9.9")
+
+    (line,) = (record for record in caplog.records if record.name == "audit")
+    expected = {"event": "access", "source": "9.9.9.9", "code": "cross_site_request"}
+    assert expected.items() <= line.__dict__.items()

@@ -5,6 +5,7 @@ from typing import Any
 
 from flask import Response, current_app, request
 
+from chassis.inbound import audit
 from chassis.inbound.api import Blueprint
 from chassis.inbound.identity import (
     current_principal,
@@ -191,6 +192,8 @@ def refund_order(wanted: dict[str, Any], order_id: str) -> Response:
     key = read_key(request.headers.getlist(HEADER))
     refund = fulfilment.Refund(_buyer(), order_id, amount, key)
     answer, replayed = fulfilment.refund_order(_shop(), refund)
+    outcome = "refused" if answer.status >= 400 else "allowed"
+    audit.record("order.refund", outcome, user=_buyer(), order_id=order_id, replayed=replayed)
     return _respond(answer, replayed=replayed)
 
 

@@ -122,6 +122,19 @@ def test_full_refund_ends_the_order_without_restocking(call, refund, order_id, p
     assert products.stock(1) == 8
 
 
+def test_refund_is_on_the_audit_trail_whatever_becomes_of_it(refund, call, order_id, caplog):
+    caplog.set_level("INFO", "audit")
+
+    refund(order_id)
+    call(order_id, "ship")
+    refund(order_id)
+
+    noted = [record.__dict__ for record in caplog.records if record.name == "audit"]
+    refunds = [line for line in noted if line["event"] == "order.refund"]
+    assert [line["outcome"] for line in refunds] == ["refused", "allowed"]
+    assert all(line["order_id"] == order_id and line["user"] for line in refunds)
+
+
 def test_partial_refund_leaves_the_state_as_it_is(refund, order_id):
     answer = refund(order_id, 1000).get_json()
 
