@@ -68,7 +68,7 @@ class PasswordHasher:
             HasherBusy: no place became free in time.
         """
         with self._place():
-            return self._threads.submit(self._argon2.hash, _normal(password)).result()
+            return self._threads.submit(self._argon2.hash, normal(password)).result()
 
     def matches(
         self, stored: str | None, password: str, *, first: Callable[[], object] | None = None
@@ -90,7 +90,7 @@ class PasswordHasher:
                 first()
             try:
                 hashed = stored or self._decoy
-                self._threads.submit(self._argon2.verify, hashed, _normal(password)).result()
+                self._threads.submit(self._argon2.verify, hashed, normal(password)).result()
             except VerifyMismatchError:
                 return False
             except (VerificationError, InvalidHashError) as error:
@@ -118,7 +118,8 @@ def _step_back() -> None:
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
 
 
-def _normal(password: str) -> str:
+def normal(password: str) -> str:
+    """Return the form in which passwords are compared and hashed."""
     # RFC 8265: keyboards differ in how they compose an accented letter.
     return unicodedata.normalize("NFC", password)
 

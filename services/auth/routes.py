@@ -18,7 +18,7 @@ from chassis.inbound.identity import (
     verified_principal,
 )
 
-from . import registration, service
+from . import password_change, registration, service
 from .models import User
 from .registration import Newcomer
 from .schemas import (
@@ -27,6 +27,7 @@ from .schemas import (
     KeySetSchema,
     MessageSchema,
     NewcomerSchema,
+    PasswordSchema,
     RefreshSchema,
     RegisteredSchema,
     SignedInSchema,
@@ -144,6 +145,23 @@ def refresh(body: dict[str, str]) -> AccessToken:
     _, (name, _) = _cookies()
     token = body.get("refresh_token") or cookie_of(request, name) or ""
     return _keep_in_cookies(service.refresh(_desk(), token))
+
+
+@bp.post("/api/v1/auth/password")
+@requires_user
+@bp.arguments(PasswordSchema)
+@bp.response(200, SignedInSchema)
+@bp.alt_response(401, "UNAUTHORIZED")
+@bp.alt_response(409, "CONFLICT")
+@bp.alt_response(429, "TOO_MANY_REQUESTS")
+def change_password(passwords: dict[str, str]) -> AccessToken:
+    """Change one's password, and get new tokens as at a log-in.
+
+    All other sessions end. A wrong current password counts as one at a log-in does.
+    """
+    current, new = passwords["current_password"], passwords["new_password"]
+    who = current_principal()
+    return _keep_in_cookies(password_change.change_password(_desk(), who, current, new, _visitor()))
 
 
 @bp.get("/api/v1/auth/me")

@@ -39,6 +39,17 @@ class NewcomerSchema(Schema):
         return Newcomer(**data)
 
 
+class PasswordSchema(Schema):
+    """Take the password that somebody has and the one that they want, whose rules come later."""
+
+    current_password = Text(
+        required=True, minimum=1, maximum=MAX_PASSWORD_LENGTH, metadata={"example": "alice"}
+    )
+    new_password = Text(
+        required=True, maximum=MAX_PASSWORD_LENGTH, metadata={"example": "twelve quiet owls"}
+    )
+
+
 class RegisteredSchema(Schema):
     """Say who somebody is who has registered."""
 

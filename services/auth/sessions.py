@@ -14,7 +14,7 @@ import uuid
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from .models import LoginSession, RefreshToken, User
@@ -58,8 +58,8 @@ def rotate(session: Session, token: str, now: datetime, lives: Lives) -> Ticket 
 
     Whoever comes late with a used token ends its session, which has to be committed.
     """
-    held = session.get(RefreshToken, _hash(token), with_for_update=True)
-    login = session.get(LoginSession, held.session_id) if held else None
+    login = _locked(session, token)
+    held = session.get(RefreshToken, _hash(token)) if login else None
     if held is None or login is None or login.ended_at or login.expires_at <= now:
         return None
     successor = _successor(token, held.salt)
@@ -83,6 +83,40 @@ def end(session: Session, session_id: str, now: datetime) -> None:
     """End a session, if it still lasts."""
     lasting = (LoginSession.id == session_id) & LoginSession.ended_at.is_(None)
     session.execute(update(LoginSession).where(lasting).values(ended_at=now))
+
+
+def end_all(session: Session, user_id: str, now: datetime, *, but: str | None = None) -> None:
+    """End all sessions of a user that still last, except the one named."""
+    theirs = (LoginSession.user_id == user_id) & LoginSession.ended_at.is_(None)
+    others = theirs if but is None else theirs & (LoginSession.id != but)
+    session.execute(update(LoginSession).where(others).values(ended_at=now))
+
+
+def renew(
+    session: Session, user: User, session_id: str, now: datetime, lives: Lives
+) -> Ticket | None:
+    """Give a session of a user another refresh token in place of all that it had.
+
+    None when it is over, or somebody else's.
+    """
+    login = session.get(LoginSession, session_id, with_for_update=True)
+    if login is None or login.user_id != user.id or login.ended_at or login.expires_at <= now:
+        return None
+    session.execute(delete(RefreshToken).where(RefreshToken.session_id == login.id))
+    login.expires_at = now + lives.token
+    token = secrets.token_urlsafe(32)
+    _store(session, login, token)
+    return Ticket(user, login.id, token)
+
+
+def renew_access(session: Session, user_id: str, now: datetime) -> None:
+    """Have the user's sessions lose the access tokens they have; a refresh brings new ones."""
+
+
+def _locked(session: Session, token: str) -> LoginSession | None:
+    """Return the session of a token; who holds it may read and change its tokens."""
+    query = select(LoginSession).join(RefreshToken).where(RefreshToken.token_hash == _hash(token))
+    return session.scalar(query.with_for_update(of=LoginSession))
 
 
 def _store(session: Session, login: LoginSession, token: str) -> None:

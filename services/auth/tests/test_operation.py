@@ -58,6 +58,7 @@ def test_every_operation_is_described(client):
         ("/api/v1/auth/register", "post"),
         ("/api/v1/auth/login", "post"),
         ("/api/v1/auth/refresh", "post"),
+        ("/api/v1/auth/password", "post"),
         ("/api/v1/auth/me", "get"),
         ("/api/v1/auth/logout", "post"),
         ("/.well-known/jwks.json", "get"),
