@@ -36,6 +36,11 @@ class User(Base):
     created_at: Mapped[datetime] = mapped_column(Timestamp)
     disabled_at: Mapped[datetime | None] = mapped_column(Timestamp)
 
+    @property
+    def disabled(self) -> bool:
+        """Tell whether they can't sign in."""
+        return self.disabled_at is not None
+
 
 class LoginSession(Base):
     """Hold what began with one log-in: a family of refresh tokens, which ends as a whole.

@@ -13,12 +13,14 @@ from chassis.inbound.identity import (
     cookie_name,
     cookie_of,
     current_principal,
+    requires_role,
     requires_scope,
     requires_user,
     verified_principal,
 )
 
-from . import password_change, registration, service
+from . import administration, password_change, registration, service
+from .domain import OPERATOR
 from .models import User
 from .registration import Newcomer
 from .schemas import (
@@ -30,8 +32,10 @@ from .schemas import (
     PasswordSchema,
     RefreshSchema,
     RegisteredSchema,
+    RolesSchema,
     SignedInSchema,
     TokenSchema,
+    UserAdministrationSchema,
     UserSchema,
 )
 from .service import Visitor
@@ -189,6 +193,46 @@ def log_out() -> None:
         for name, attributes in _cookies():
             response.delete_cookie(name, **attributes)
         return response
+
+
+@bp.get("/api/v1/auth/users/<user_id>")
+@requires_role(OPERATOR)
+@bp.response(200, UserAdministrationSchema)
+@bp.alt_response(404, "NOT_FOUND")
+def show_user(user_id: str) -> User:
+    """Describe a user."""
+    return administration.get_user(_desk(), user_id)
+
+
+@bp.post("/api/v1/auth/users/<user_id>/disable")
+@requires_role(OPERATOR)
+@bp.response(200, UserAdministrationSchema)
+@bp.alt_response(404, "NOT_FOUND")
+@bp.alt_response(409, "CONFLICT")
+def disable_user(user_id: str) -> User:
+    """End all sessions of a user, who can't sign in from now on; safe to repeat."""
+    return administration.disable(_desk(), current_principal().subject, user_id)
+
+
+@bp.post("/api/v1/auth/users/<user_id>/enable")
+@requires_role(OPERATOR)
+@bp.response(200, UserAdministrationSchema)
+@bp.alt_response(404, "NOT_FOUND")
+def enable_user(user_id: str) -> User:
+    """Let a disabled user sign in again; safe to repeat."""
+    return administration.enable(_desk(), current_principal().subject, user_id)
+
+
+@bp.put("/api/v1/auth/users/<user_id>/roles")
+@requires_role(OPERATOR)
+@bp.arguments(RolesSchema)
+@bp.response(200, UserAdministrationSchema)
+@bp.alt_response(404, "NOT_FOUND")
+@bp.alt_response(409, "CONFLICT")
+def set_roles(body: dict[str, list[str]], user_id: str) -> User:
+    """Give a user these roles and no others."""
+    operator_id = current_principal().subject
+    return administration.set_roles(_desk(), operator_id, user_id, body["roles"])
 
 
 @bp.get("/.well-known/jwks.json")

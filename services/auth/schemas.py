@@ -2,13 +2,18 @@
 
 from typing import Any
 
-from marshmallow import fields, post_load
+from marshmallow import ValidationError, fields, post_load, validate
 
 from chassis.inbound.api import Schema, Text
 
-from .domain import MAX_PASSWORD_LENGTH, MAX_USERNAME_LENGTH
+from .domain import MAX_PASSWORD_LENGTH, MAX_USERNAME_LENGTH, ROLES
 from .fields import Language, MailAddress, Username
 from .registration import Newcomer
+
+
+def _each_once(names: list[str]) -> None:
+    if len(set(names)) < len(names):
+        raise ValidationError("Expected each of them once.")
 
 
 class CredentialsSchema(Schema):
@@ -97,6 +102,23 @@ class UserSchema(Schema):
     username = fields.String(required=True, metadata={"example": "alice"})
     email = fields.String(required=True, allow_none=True)
     roles = fields.List(fields.String(), required=True, metadata={"example": ["customer"]})
+
+
+class UserAdministrationSchema(UserSchema):
+    """Describe a user to operators."""
+
+    disabled = fields.Boolean(required=True)
+
+
+class RolesSchema(Schema):
+    """Take the roles that a user is to have: at least one, each once."""
+
+    roles = fields.List(
+        fields.String(validate=validate.OneOf(ROLES)),
+        required=True,
+        validate=[validate.Length(min=1, max=len(ROLES)), _each_once],
+        metadata={"example": ["customer"]},
+    )
 
 
 class KeySchema(Schema):

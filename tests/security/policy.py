@@ -123,6 +123,10 @@ OPERATIONS = [
         ("POST /api/v1/auth/password", _A.USER, {"body": PASSWORDS}),
         ("GET /api/v1/auth/me", _A.USER),
         ("POST /api/v1/auth/logout", _A.PUBLIC, {"status": 204}),
+        ("GET /api/v1/auth/users/{user_id}", _A.OPERATOR),
+        ("POST /api/v1/auth/users/{user_id}/disable", _A.OPERATOR),
+        ("POST /api/v1/auth/users/{user_id}/enable", _A.OPERATOR, {"after": "disable"}),
+        ("PUT /api/v1/auth/users/{user_id}/roles", _A.OPERATOR, {"body": {"roles": ["customer"]}}),
         ("GET /.well-known/jwks.json", _A.PUBLIC),
         ("POST /internal/tokens", _A.PUBLIC, {"body": CLIENT}),
         # Whoever is unknown may have been erased before.
