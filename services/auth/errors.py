@@ -2,7 +2,7 @@
 
 import math
 
-from chassis.errors import Conflict, TooManyRequests, Unauthenticated, Unavailable
+from chassis.errors import Conflict, NotFound, TooManyRequests, Unauthenticated, Unavailable
 
 
 class InvalidCredentials(Unauthenticated):
@@ -57,6 +57,13 @@ class LastOperator(Conflict):
 
     code = "last_operator"
     title = "The last operator stays"
+
+
+class UserNotFound(NotFound):
+    """Report a user who is not there, or no longer."""
+
+    code = "user_not_found"
+    title = "User not found"
 
 
 class UnusableHash(ValueError):

@@ -19,7 +19,7 @@ class User(Base):
     """Hold somebody who can sign in.
 
     The folded columns are what names and addresses are unique by.  A demo user is one whose
-    password is the user name.
+    password is the user name.  Whoever is disabled can't sign in.
     """
 
     __tablename__ = "users"
@@ -34,6 +34,12 @@ class User(Base):
     password_hash: Mapped[str] = mapped_column(String(255))
     is_demo: Mapped[bool]
     created_at: Mapped[datetime] = mapped_column(Timestamp)
+    disabled_at: Mapped[datetime | None] = mapped_column(Timestamp)
+
+    @property
+    def disabled(self) -> bool:
+        """Tell whether they can't sign in."""
+        return self.disabled_at is not None
 
 
 class LoginSession(Base):

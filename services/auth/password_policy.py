@@ -25,16 +25,20 @@ _DIGITS = "0123456789"
 _LOOKALIKES = str.maketrans("013457@$", "oieastas")
 
 
-def check(password: str, username: str, email: str | None) -> None:
+def check(password: str, username: str, email: str | None, *, member: str = "password") -> None:
     """Accept a new password of somebody, or say what is wrong with it.
 
     Raises:
-        Invalid: ``errors`` has the reason under ``password``.
+        Invalid: ``errors`` has the reason under ``member``.
     """
     reason = _fault(password, username, email)
     if reason:
-        message = "Choose another password; see 'errors'."
-        raise Invalid(message, errors={"password": [reason]})
+        raise refusal(reason, member)
+
+
+def refusal(reason: str, member: str = "password") -> Invalid:
+    """Return the refusal of a password, with its reason under the member that it came in."""
+    return Invalid("Choose another password; see 'errors'.", errors={member: [reason]})
 
 
 def _fault(password: str, username: str, email: str | None) -> str | None:

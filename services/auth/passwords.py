@@ -76,7 +76,7 @@ class PasswordHasher:
             HasherBusy: no place became free in time.
         """
         with self._place():
-            return self._threads.submit(self._argon2.hash, _normal(password)).result()
+            return self._threads.submit(self._argon2.hash, normal(password)).result()
 
     def matches(
         self, stored: str | None, password: str, *, first: Callable[[], object] | None = None
@@ -98,7 +98,7 @@ class PasswordHasher:
                 first()
             try:
                 hashed = stored or self._decoy
-                self._threads.submit(self._argon2.verify, hashed, _normal(password)).result()
+                self._threads.submit(self._argon2.verify, hashed, normal(password)).result()
             except VerifyMismatchError:
                 return False
             except (VerificationError, InvalidHashError) as error:
@@ -142,7 +142,8 @@ def _step_back() -> None:
             os.setpriority(os.PRIO_PROCESS, thread, niceness)
 
 
-def _normal(password: str) -> str:
+def normal(password: str) -> str:
+    """Return the form in which passwords are compared and hashed."""
     # RFC 8265: keyboards differ in how they compose an accented letter.
     return unicodedata.normalize("NFC", password)
 

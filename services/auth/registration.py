@@ -3,15 +3,15 @@
 import uuid
 from dataclasses import dataclass, field
 
-from sqlalchemy import String, cast, delete, select
+from sqlalchemy import delete
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from chassis.inbound import audit
 from storage.database import repeat_on_collision, serialise
 
-from . import events, password_policy, sessions, throttle
-from .domain import CUSTOMER, OPERATOR, folded
+from . import administration, events, password_policy, sessions, throttle
+from .domain import CUSTOMER, folded
 from .errors import LastOperator, Taken, TooManyAttempts
 from .models import User
 from .service import Desk, Visitor, signed_in
@@ -99,13 +99,11 @@ def _store(session: Session, desk: Desk, newcomer: Newcomer, password_hash: str)
 
 def _erase(desk: Desk, user_id: str) -> str | None:
     with desk.database.write() as session:
-        # Of two operators who leave at once, the second would be the last.
         serialise(session, "operators")
         user = session.get(User, user_id, with_for_update=True)
         if user is None:
             return None
-        if OPERATOR in user.roles and not _has_other_operators(session, user_id):
-            raise LastOperator
+        administration.keep_an_operator(session, user)
         throttle.forget_account(session, user.username)
         sessions.end_all(session, user_id, desk.clock.now())
         session.flush()
@@ -113,9 +111,3 @@ def _erase(desk: Desk, user_id: str) -> str | None:
         session.execute(delete(User).where(User.id == user_id))
         events.tell_erased(session, user_id, desk.clock.now())
     return user.username
-
-
-def _has_other_operators(session: Session, user_id: str) -> bool:
-    is_operator = cast(User.roles, String).contains(f'"{OPERATOR}"')
-    query = select(User.id).where(User.id != user_id, is_operator).limit(1)
-    return session.scalar(query) is not None

@@ -13,12 +13,14 @@ from chassis.inbound.identity import (
     cookie_name,
     cookie_of,
     current_principal,
+    requires_role,
     requires_scope,
     requires_user,
     verified_principal,
 )
 
-from . import registration, service
+from . import administration, password_change, registration, service
+from .domain import OPERATOR
 from .errors import SessionOver
 from .models import User
 from .registration import Newcomer
@@ -28,12 +30,15 @@ from .schemas import (
     KeySetSchema,
     MessageSchema,
     NewcomerSchema,
+    PasswordSchema,
     RefreshSchema,
     RegisteredSchema,
     RevocationArguments,
     RevocationListSchema,
+    RolesSchema,
     SignedInSchema,
     TokenSchema,
+    UserAdministrationSchema,
     UserSchema,
 )
 from .service import Visitor
@@ -171,6 +176,23 @@ def refresh(body: dict[str, str]) -> AccessToken:
         raise
 
 
+@bp.post("/api/v1/auth/password")
+@requires_user
+@bp.arguments(PasswordSchema)
+@bp.response(200, SignedInSchema)
+@bp.alt_response(401, "UNAUTHORIZED")
+@bp.alt_response(409, "CONFLICT")
+@bp.alt_response(429, "TOO_MANY_REQUESTS")
+def change_password(passwords: dict[str, str]) -> AccessToken:
+    """Change one's password, and get new tokens as at a log-in.
+
+    All other sessions end. A wrong current password counts as one at a log-in does.
+    """
+    current, new = passwords["current_password"], passwords["new_password"]
+    who = current_principal()
+    return _keep_in_cookies(password_change.change_password(_desk(), who, current, new, _visitor()))
+
+
 @bp.get("/api/v1/auth/me")
 @requires_user
 @bp.response(200, UserSchema)
@@ -194,6 +216,46 @@ def log_out() -> None:
         access_id = verified_principal().session_id
     service.log_out(_desk(), access_id=access_id, refresh_token=refresh_token)
     _clear_cookies()
+
+
+@bp.get("/api/v1/auth/users/<user_id>")
+@requires_role(OPERATOR)
+@bp.response(200, UserAdministrationSchema)
+@bp.alt_response(404, "NOT_FOUND")
+def show_user(user_id: str) -> User:
+    """Describe a user."""
+    return administration.get_user(_desk(), user_id)
+
+
+@bp.post("/api/v1/auth/users/<user_id>/disable")
+@requires_role(OPERATOR)
+@bp.response(200, UserAdministrationSchema)
+@bp.alt_response(404, "NOT_FOUND")
+@bp.alt_response(409, "CONFLICT")
+def disable_user(user_id: str) -> User:
+    """End all sessions of a user, who can't sign in from now on; safe to repeat."""
+    return administration.disable(_desk(), current_principal().subject, user_id)
+
+
+@bp.post("/api/v1/auth/users/<user_id>/enable")
+@requires_role(OPERATOR)
+@bp.response(200, UserAdministrationSchema)
+@bp.alt_response(404, "NOT_FOUND")
+def enable_user(user_id: str) -> User:
+    """Let a disabled user sign in again; safe to repeat."""
+    return administration.enable(_desk(), current_principal().subject, user_id)
+
+
+@bp.put("/api/v1/auth/users/<user_id>/roles")
+@requires_role(OPERATOR)
+@bp.arguments(RolesSchema)
+@bp.response(200, UserAdministrationSchema)
+@bp.alt_response(404, "NOT_FOUND")
+@bp.alt_response(409, "CONFLICT")
+def set_roles(body: dict[str, list[str]], user_id: str) -> User:
+    """Give a user these roles and no others."""
+    operator_id = current_principal().subject
+    return administration.set_roles(_desk(), operator_id, user_id, body["roles"])
 
 
 @bp.get("/.well-known/jwks.json")

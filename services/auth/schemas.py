@@ -2,13 +2,18 @@
 
 from typing import Any
 
-from marshmallow import fields, post_load
+from marshmallow import ValidationError, fields, post_load, validate
 
 from chassis.inbound.api import QueryInteger, Schema, Text
 
-from .domain import MAX_PASSWORD_LENGTH, MAX_USERNAME_LENGTH
+from .domain import MAX_PASSWORD_LENGTH, MAX_USERNAME_LENGTH, ROLES
 from .fields import Language, MailAddress, Username
 from .registration import Newcomer
+
+
+def _each_once(names: list[str]) -> None:
+    if len(set(names)) < len(names):
+        raise ValidationError("Expected each of them once.")
 
 
 class CredentialsSchema(Schema):
@@ -37,6 +42,17 @@ class NewcomerSchema(Schema):
     def make_newcomer(self, data: dict[str, Any], **_: Any) -> Newcomer:
         """Return them as an object."""
         return Newcomer(**data)
+
+
+class PasswordSchema(Schema):
+    """Take the password that somebody has and the one that they want, whose rules come later."""
+
+    current_password = Text(
+        required=True, minimum=1, maximum=MAX_PASSWORD_LENGTH, metadata={"example": "alice"}
+    )
+    new_password = Text(
+        required=True, maximum=MAX_PASSWORD_LENGTH, metadata={"example": "twelve quiet owls"}
+    )
 
 
 class RegisteredSchema(Schema):
@@ -106,6 +122,23 @@ class UserSchema(Schema):
     username = fields.String(required=True, metadata={"example": "alice"})
     email = fields.String(required=True, allow_none=True)
     roles = fields.List(fields.String(), required=True, metadata={"example": ["customer"]})
+
+
+class UserAdministrationSchema(UserSchema):
+    """Describe a user to operators."""
+
+    disabled = fields.Boolean(required=True)
+
+
+class RolesSchema(Schema):
+    """Take the roles that a user is to have: at least one, each once."""
+
+    roles = fields.List(
+        fields.String(validate=validate.OneOf(ROLES)),
+        required=True,
+        validate=[validate.Length(min=1, max=len(ROLES)), _each_once],
+        metadata={"example": ["customer"]},
+    )
 
 
 class KeySchema(Schema):

@@ -69,12 +69,14 @@ def log_in(desk: Desk, username: str, password: str, visitor: Visitor) -> Access
         HasherBusy: too many passwords are being checked.
     """
     with desk.database.read() as session:
-        user = session.scalar(select(User).where(User.folded_username == folded(username)))
+        # Whoever is disabled is nobody here, so that it takes as long and says as much.
+        may_sign_in = (User.folded_username == folded(username)) & User.disabled_at.is_(None)
+        user = session.scalar(select(User).where(may_sign_in))
         user_id = user.id if user else None
         device = devices.find(session, user_id, visitor.device, desk.clock.now())
     attempt = Attempt(username, visitor.source, device)
     try:
-        user = _checked(desk, user, password, attempt)
+        user = check_password(desk, user, password, attempt)
         if desk.hasher.is_outdated(user.password_hash):
             _renew_hash(desk, user, password)
         token = _begin_session(desk, user, attempt, visitor)
@@ -86,11 +88,16 @@ def log_in(desk: Desk, username: str, password: str, visitor: Visitor) -> Access
     return token
 
 
-def _checked(desk: Desk, user: User | None, password: str, attempt: Attempt) -> User:
+def check_password(desk: Desk, user: User | None, password: str, attempt: Attempt) -> User:
     """Return the user whose password it is.
 
     The guess is counted once there is a place to check it, so that no more of them are undecided
     than can be checked: many that are right may come at once.
+
+    Raises:
+        InvalidCredentials: it is another, or there is no user.
+        TooManyAttempts: the guess has to wait.
+        HasherBusy: too many passwords are being checked.
     """
     stored = user.password_hash if user else None
     known = desk.hasher.matches(stored, password, first=lambda: desk.throttle.admit(attempt))
@@ -101,12 +108,18 @@ def _checked(desk: Desk, user: User | None, password: str, attempt: Attempt) -> 
 
 def _begin_session(desk: Desk, user: User, attempt: Attempt, visitor: Visitor) -> AccessToken:
     with desk.database.write() as session:
-        # Whoever was erased meanwhile is gone.
-        if session.get(User, user.id, with_for_update=True) is None:
+        # Whoever was erased or disabled meanwhile does not get in.
+        if find_enabled(session, user.id) is None:
             raise InvalidCredentials
         desk.throttle.forgive(session, attempt)
         ticket = sessions.begin(session, user, desk.clock.now(), desk.lives)
         return signed_in(desk, session, ticket, visitor)
+
+
+def find_enabled(session: Session, user_id: str) -> User | None:
+    """Return a user as they are now, and lock them; None when they may not sign in."""
+    user = session.get(User, user_id, with_for_update=True)
+    return user if user and user.disabled_at is None else None
 
 
 def signed_in(
@@ -184,12 +197,12 @@ def get_user(desk: Desk, user_id: str) -> User:
     """Return the user of a verified token.
 
     Raises:
-        Unauthenticated: the user is gone.
+        Unauthenticated: the user is gone or disabled.
     """
     with desk.database.read() as session:
         user = session.get(User, user_id)
     # Not 404: a token whose subject is gone is no better than a forged one.
-    if user is None:
+    if user is None or user.disabled_at:
         raise Unauthenticated
     return user
 

@@ -61,8 +61,8 @@ def rotate(session: Session, token: str, now: datetime, lives: Lives) -> Ticket 
 
     Whoever comes late with a used token ends its session, which has to be committed.
     """
-    held = session.get(RefreshToken, _hash(token), with_for_update=True)
-    login = session.get(LoginSession, held.session_id) if held else None
+    login = _locked(session, token)
+    held = session.get(RefreshToken, _hash(token)) if login else None
     if held is None or login is None or login.ended_at or login.expires_at <= now:
         return None
     successor = _successor(token, held.salt)
@@ -111,8 +111,26 @@ def end_all(session: Session, user_id: str, now: datetime, *, but: str | None = 
 def renew_access(session: Session, user_id: str, now: datetime) -> None:
     """Have the user's sessions lose the access tokens they have; a refresh brings new ones."""
     for login in session.scalars(_lasting(LoginSession.user_id == user_id).with_for_update()):
-        _revoke(session, login, now)
-        login.access_id = uuid.uuid4().hex
+        _change_access(session, login, now)
+
+
+def renew(
+    session: Session, user: User, access_id: str, now: datetime, lives: Lives
+) -> Ticket | None:
+    """Give a user's session other tokens in place of all that it had.
+
+    None when it is over, or somebody else's.
+    """
+    mine = (LoginSession.access_id == access_id) & (LoginSession.user_id == user.id)
+    login = session.scalar(_lasting(mine).with_for_update())
+    if login is None or login.expires_at <= now:
+        return None
+    session.execute(delete(RefreshToken).where(RefreshToken.session_id == login.id))
+    login.expires_at = now + lives.token
+    _change_access(session, login, now)
+    token = secrets.token_urlsafe(32)
+    _store(session, login, token)
+    return Ticket(user, login.access_id, token)
 
 
 def _lasting(which: ColumnElement[bool]) -> Select[LoginSession]:
@@ -122,6 +140,17 @@ def _lasting(which: ColumnElement[bool]) -> Select[LoginSession]:
 
 def _revoke(session: Session, login: LoginSession, now: datetime) -> None:
     session.add(Revocation(access_id=login.access_id, revoked_at=now))
+
+
+def _change_access(session: Session, login: LoginSession, now: datetime) -> None:
+    _revoke(session, login, now)
+    login.access_id = uuid.uuid4().hex
+
+
+def _locked(session: Session, token: str) -> LoginSession | None:
+    """Return the session of a token; who holds it may read and change its tokens."""
+    query = select(LoginSession).join(RefreshToken).where(RefreshToken.token_hash == _hash(token))
+    return session.scalar(query.with_for_update(of=LoginSession))
 
 
 def _store(session: Session, login: LoginSession, token: str) -> None:

@@ -74,6 +74,7 @@ class Operation:
 
 MONEY = {"amount_minor": 100, "currency": "USD"}
 LOG_IN = {"username": "alice", "password": "alice"}
+PASSWORDS = {"current_password": "{password}", "new_password": "{new_password}"}
 NEWCOMER = {
     "username": "{new_id}", "email": "{new_id}@example.com", "password": "twelve quiet owls",
     "language": "en",
@@ -119,8 +120,13 @@ OPERATIONS = [
         ("POST /api/v1/auth/register", _A.PUBLIC, {"body": NEWCOMER, "status": 201}),
         ("POST /api/v1/auth/login", _A.PUBLIC, {"body": LOG_IN}),
         ("POST /api/v1/auth/refresh", _A.PUBLIC, {"body": {"refresh_token": "{refresh_token}"}}),
+        ("POST /api/v1/auth/password", _A.USER, {"body": PASSWORDS}),
         ("GET /api/v1/auth/me", _A.USER),
         ("POST /api/v1/auth/logout", _A.PUBLIC, {"status": 204}),
+        ("GET /api/v1/auth/users/{user_id}", _A.OPERATOR),
+        ("POST /api/v1/auth/users/{user_id}/disable", _A.OPERATOR),
+        ("POST /api/v1/auth/users/{user_id}/enable", _A.OPERATOR, {"after": "disable"}),
+        ("PUT /api/v1/auth/users/{user_id}/roles", _A.OPERATOR, {"body": {"roles": ["customer"]}}),
         ("GET /.well-known/jwks.json", _A.PUBLIC),
         ("GET /internal/revocations", _A.PUBLIC),
         ("POST /internal/tokens", _A.PUBLIC, {"body": CLIENT}),

@@ -10,11 +10,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import jwt
 from flask.testing import FlaskClient
 from sqlalchemy import update
 from werkzeug.test import TestResponse
 
 from chassis.testing import TokenMint, bearer
+from services.auth.models import User
 from services.orders.models import OutboxEvent
 from services.payments.config import DEVELOPMENT_WEBHOOK_SECRET
 from services.payments.signatures import SIGNATURE_HEADER, sign
@@ -37,6 +39,8 @@ SCOPES = (
     *("events:write", "accounts:read", "users:erase"),
 )
 LEAVER = "somebody who leaves"
+CHANGER = "somebody-with-a-new-password"
+OTHER = "somebody-whom-operators-look-after"
 NOBODY: Mapping[str, str] = {}
 OTHER_VALUES = {
     "order_id": "ord_AAAAAAAAAAAAAAAAAAAAAA",
@@ -48,6 +52,8 @@ OTHER_VALUES = {
     "new_id": "new-1",
     "client_secret": "guess",
     "refresh_token": "guess",
+    "password": "guess",
+    "new_password": "guess",
     "criterion": "username",
     "value": "alice",
     "name": "Alice",
@@ -106,25 +112,36 @@ class World:
     mint: TokenMint = field(default_factory=TokenMint, repr=False)
     ids: dict[str, str] = field(default_factory=dict)
     callers: dict[str, Mapping[str, str]] = field(default_factory=dict, repr=False)
+    claims: dict[str, Mapping[str, str]] = field(default_factory=dict, repr=False)
+    """What tokens say of who is none of the users that come with the shop."""
     clients: dict[str, FlaskClient] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         for service, app in self.shop.apps.items():
             self.clients[service] = app.test_client(use_cookies=False)
+        self.callers["nobody"] = NOBODY
+        # What it would tell others by itself would look like a change.
+        for chore in self.shop.apps["auth"].extensions["background"]:
+            chore.stop()
         # Sign as auth does, so that each token is refused for nothing but what it says.
         key = self.shop.apps["auth"].extensions["desk"].key_ring.signing_key
         self.mint.private_key, self.mint.key_id = key.private_key, key.key_id
         auth = self.shop.client("auth")
-        for name in ("alice", "bob", "admin"):
-            credentials = {"username": name, "password": name}
+        for name in (CHANGER, OTHER):
+            body = filled(NEWCOMER, {"new_id": name})
+            self.ask("auth", "POST", "/api/v1/auth/register", "nobody", body)
+        for name in ("alice", "bob", "admin", CHANGER, OTHER):
+            password = NEWCOMER["password"] if name in {CHANGER, OTHER} else name
+            credentials = {"username": name, "password": password}
             token = auth.post("/api/v1/auth/login", json=credentials).get_json()["access_token"]
             self.callers[name] = bearer(token)
             me = auth.get("/api/v1/auth/me", headers=bearer(token))
             self.ids[name] = me.get_json()["id"]
         self.callers[LEAVER] = bearer(self.mint.user(LEAVER))
+        for name in (LEAVER, CHANGER):
+            self.claims[name] = self._claims_of(name)
         self.callers["orders"] = bearer(self.mint.service("orders", *SCOPES))
         self.callers["a service without scope"] = bearer(self.mint.service("greetings"))
-        self.callers["nobody"] = NOBODY
         for name, user_id in self.ids.items():
             self.tell_of(name, user_id)
         self.ask("products", "PUT", "/api/v1/products/1/stock", "admin", {"stock": 100_000})
@@ -135,6 +152,8 @@ class World:
         """Return the name of somebody who may call the operation."""
         if str(operation) == "accounts DELETE /api/v1/accounts/me":
             return LEAVER
+        if operation.path.endswith("/password"):
+            return CHANGER
         return {
             Access.USER: "alice",
             Access.OWNER: "alice",
@@ -148,9 +167,7 @@ class World:
         secret = (self.folder / "secrets" / "orders").read_text()
         # Not the product that is ordered, whose stock has to last.
         values = {**OTHER_VALUES, "new_id": new_id, "client_secret": secret, "product_id": "3"}
-        if operation.path.endswith("/refresh"):
-            signed_in = self.ask("auth", "POST", "/api/v1/auth/login", "nobody", LOG_IN)
-            values["refresh_token"] = signed_in["refresh_token"]
+        values |= self._secrets(operation, new_id)
         if "user_id" in operation.parameters:
             values["user_id"] = self._user_id(operation, new_id)
         if operation.service == "orders" and "order_id" in operation.parameters:
@@ -174,12 +191,38 @@ class World:
         return values
 
     def _user_id(self, operation: Operation, new_id: str) -> str:
-        """Return Alice's id, or that of somebody who may be erased in her place."""
+        """Return Alice's id, or that of somebody who may be changed or erased in her place."""
+        if operation.service == "auth" and not operation.internal:
+            return self.ids[OTHER]
         if not operation.path.endswith("/erase"):
             return self.ids["alice"]
         body = filled(NEWCOMER, {"new_id": new_id})
         registered: str = self.ask("auth", "POST", "/api/v1/auth/register", "nobody", body)["id"]
         return registered
+
+    def _secrets(self, operation: Operation, new_id: str) -> dict[str, str]:
+        """Return what somebody shows who refreshes or changes a password."""
+        if operation.path.endswith("/refresh"):
+            signed_in = self.ask("auth", "POST", "/api/v1/auth/login", "nobody", LOG_IN)
+            return {"refresh_token": signed_in["refresh_token"]}
+        if operation.path.endswith("/password"):
+            self._give_back_password()
+            return {"password": NEWCOMER["password"], "new_password": f"another {new_id}"}
+        return {}
+
+    def _claims_of(self, name: str) -> dict[str, str]:
+        """Return who the token of a caller says they are, and in which session."""
+        _, _, token = self.callers[name]["Authorization"].partition(" ")
+        claims = jwt.decode(token, options={"verify_signature": False})
+        return {claim: claims[claim] for claim in ("sub", "sid") if claim in claims}
+
+    def _give_back_password(self) -> None:
+        """Let the one who changes it have the password of the beginning."""
+        desk = self.shop.apps["auth"].extensions["desk"]
+        password_hash = desk.hasher.hash(NEWCOMER["password"])
+        with desk.database.write() as session:
+            theirs = update(User).where(User.id == self.ids[CHANGER])
+            session.execute(theirs.values(password_hash=password_hash))
 
     def tell_of(self, username: str, user_id: str) -> None:
         """Tell accounts of a user, as auth does."""

@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "auth_0005"
-down_revision = "auth_0003"
+down_revision = "auth_0004"
 branch_labels = None
 depends_on = None
 
