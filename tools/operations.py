@@ -24,7 +24,7 @@ from chassis.outbound.service_tokens import service_tokens
 from chassis.renewal import Renewed
 from tools.measuring import show
 
-WATCHED: Final = ("orders", "payments", "products")
+WATCHED: Final = ("notifications", "orders", "payments", "products")
 # The one whose secret opens the views of all of them.
 CLIENT: Final = "orders"
 PATIENCE_SECONDS: Final = 5.0

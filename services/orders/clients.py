@@ -235,13 +235,13 @@ class HTTPPayments:
 class Clients:
     """Hold everything outside this process that the service talks to.
 
-    ``subscriber`` is None where nobody wants to hear of orders; ``breakers`` are for operators.
+    ``subscriber`` wants to hear of orders; ``breakers`` are for operators.
     """
 
     key_set: KeySet
     products: Products
     payments: Payments
-    subscriber: Transport | None = None
+    subscriber: Transport
     breakers: Mapping[str, CircuitBreakerGuard] = field(default_factory=dict)
 
 
@@ -274,11 +274,11 @@ def connect(
     payments = client("payments", config.payments_url)
     breakers = {each.caller.name: each.caller.breaker for each in (auth, products, payments)}
     breakers["products (offers)"] = reader.caller.breaker
-    subscriber: Transport | None = None
+    subscriber: Transport
     if config.celery_broker_url:
         breakers["broker"] = CircuitBreakerGuard("broker", events.BREAKER, clock=clock)
         subscriber = _broker(config, breakers["broker"])
-    elif config.notifications_url:
+    else:
         notifications = client(SUBSCRIBER, config.notifications_url, policy=events.BREAKER)
         breakers[SUBSCRIBER] = notifications.caller.breaker
         subscriber = events.HTTPTransport(notifications)

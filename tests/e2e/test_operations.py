@@ -9,6 +9,7 @@ import pytest
 
 from tests.e2e.running import ROOT
 from tests.e2e.shopper import Shopper
+from tools.operations import WATCHED
 
 pytestmark = pytest.mark.e2e
 
@@ -29,11 +30,11 @@ def test_all_services_are_shown_with_the_order_that_waits(open_shop):
 
     assert (table.returncode, document.returncode) == (0, 0), table.stderr
     views = json.loads(document.stdout)
-    assert [view["service"] for view in views.values()] == ["orders", "payments", "products"]
+    assert [view["service"] for view in views.values()] == [*WATCHED]
     assert [each["id"] for each in views["orders"]["unfinished"]["oldest"]] == [order["id"]]
     assert views["payments"]["ledger_sum_minor"] == 0
     lines = table.stdout.splitlines()
-    assert [line for line in lines if line and line[0] != " "] == ["orders", "payments", "products"]
+    assert [line for line in lines if line and line[0] != " "] == [*WATCHED]
     assert "  unfinished by status payment pending" in table.stdout
     assert f"id {order['id']}  status payment_pending" in table.stdout
     secret = (shop.data / "secrets/orders").read_text().strip()

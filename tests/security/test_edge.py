@@ -3,6 +3,7 @@
 import http.client
 import itertools
 import json
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,7 @@ from chassis.testing import TokenMint, bearer
 from services.auth.keys import KeyRing
 from services.payments.signatures import SIGNATURE_HEADER
 from storage.database import Database
+from tests.e2e.running import Shop
 from tests.e2e.shopper import Shopper
 from tests.security.bad_tokens import bad_tokens, good_token
 from tests.security.hostile import FORMS, claims_to_be, cross_site
@@ -38,6 +40,18 @@ DECLARED = {
 UNSAFE = [operation for operation in AT_THE_GATEWAY if operation.unsafe]
 GUARDED = [o for o in AT_THE_GATEWAY if o.access not in {Access.PUBLIC, Access.SIGNED}]
 JSON_TAKING = [operation for operation in UNSAFE if operation.body is not None]
+
+
+# Events go on their way whenever it is their turn, and not because somebody calls.
+TRAVELLING = re.compile(r'(INSERT INTO "|)(outbox_events|mails|seen_events|sqlite_sequence)["\s]')
+
+
+def kept(shop: Shop) -> dict[str, list[str]]:
+    """Return everything that a running shop holds, but for events on their way."""
+    contents = dump(shop.data, shop.addresses)
+    return {
+        name: [row for row in rows if not TRAVELLING.match(row)] for name, rows in contents.items()
+    }
 
 
 @dataclass(frozen=True)
@@ -148,7 +162,7 @@ def test_method_can_not_be_overridden(line, cookies, operation):
 
 @each(UNSAFE)
 def test_other_sites_are_refused(running_shop, line, cookies, operation):
-    before = dump(running_shop.data, running_shop.addresses)
+    before = kept(running_shop)
 
     replies = {
         name: line.call(operation, {**cookies["admin"], **headers})
@@ -161,7 +175,7 @@ def test_other_sites_are_refused(running_shop, line, cookies, operation):
         refused = (403, "cross_site_request")
         assert {name: r.code for name, r in replies.items() if r.code != refused} == {}
         assert not any("Set-Cookie" in reply.headers for reply in replies.values())
-    assert dump(running_shop.data, running_shop.addresses) == before
+    assert kept(running_shop) == before
 
 
 @each(UNSAFE)
@@ -177,12 +191,12 @@ def test_bearer_is_no_browser(line, cookies, operation):
 @each(JSON_TAKING)
 def test_what_a_form_can_send_is_no_json(running_shop, line, cookies, operation):
     own = {**cookies["admin"], "Sec-Fetch-Site": "same-origin"}
-    before = dump(running_shop.data, running_shop.addresses)
+    before = kept(running_shop)
 
     statuses = {kind: line.call(operation, own, kind=kind).status for kind in FORMS}
 
     assert set(statuses.values()) == {415}
-    assert dump(running_shop.data, running_shop.addresses) == before
+    assert kept(running_shop) == before
 
 
 @each(GUARDED)

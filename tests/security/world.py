@@ -15,6 +15,7 @@ from sqlalchemy import update
 from werkzeug.test import TestResponse
 
 from chassis.testing import TokenMint, bearer
+from services.notifications.models import Mail
 from services.orders.models import OutboxEvent
 from services.payments.config import DEVELOPMENT_WEBHOOK_SECRET
 from services.payments.signatures import SIGNATURE_HEADER, sign
@@ -23,7 +24,12 @@ from tests.databases import rows_of
 from tests.security.policy import LINE, LOG_IN, MONEY, ORDER, Access, Operation
 from tests.system.whole_shop import WholeShop
 
-SCOPES = ("reservations:write", "payments:write", "operations:read", "operations:write")
+SCOPES = (
+    *("reservations:write", "payments:write", "events:write"),
+    *("operations:read", "operations:write"),
+)
+# Where a service keeps its dead letters.
+DEAD_LETTERS = {"orders": ("shop", OutboxEvent), "notifications": ("consumer", Mail)}
 NOBODY: Mapping[str, str] = {}
 OTHER_VALUES = {
     "order_id": "ord_AAAAAAAAAAAAAAAAAAAAAA",
@@ -88,6 +94,9 @@ class World:
     def __post_init__(self) -> None:
         for service, app in self.shop.apps.items():
             self.clients[service] = app.test_client(use_cookies=False)
+            # What is kept changes by nothing but requests here.
+            for chore in app.extensions.get("background", ()):
+                chore.stop()
         # Sign as auth does, so that each token is refused for nothing but what it says.
         key = self.shop.apps["auth"].extensions["desk"].key_ring.signing_key
         self.mint.private_key, self.mint.key_id = key.private_key, key.key_id
@@ -136,20 +145,21 @@ class World:
             self.ask("products", "POST", "/internal/reservations", "orders", body)
             values["reservation_id"] = new_id
         if "event_id" in operation.parameters:
-            values["event_id"] = self._dead_letter()
+            values["event_id"] = self._dead_letter(operation.service)
         if operation.after:
             path = filled(operation.path, values).rpartition("/")[0]
             who = self.entitled(operation)
             self.ask(operation.service, "POST", f"{path}/{operation.after}", who)
         return values
 
-    def _dead_letter(self) -> str:
-        """Leave a dead letter with orders, and return its id."""
-        shop = self.shop.apps["orders"].extensions["shop"]
-        now = shop.clock.now()
-        with shop.database.write() as session:
-            event_id = outbox.publish(session, OutboxEvent, "order.confirmed", "ord_1", {}, now)
-            session.execute(update(OutboxEvent).values(died_at=now))
+    def _dead_letter(self, service: str) -> str:
+        """Leave a dead letter with a service, and return its id."""
+        name, model = DEAD_LETTERS[service]
+        part = self.shop.apps[service].extensions[name]
+        now = part.clock.now()
+        with part.database.write() as session:
+            event_id = outbox.publish(session, model, "order.confirmed", "ord_1", {}, now)
+            session.execute(update(model).values(died_at=now))
         return event_id
 
     def ask(self, service: str, method: str, path: str, who: str, body: Any = None) -> Any:

@@ -15,7 +15,7 @@ from storage.database import Database
 from tests.system.wsgi_adapter import WSGIAdapter
 
 PORT = 8000
-NEIGHBOURS = ("products", "payments", "orders")
+NEIGHBOURS = ("products", "payments", "notifications", "orders")
 
 
 @dataclass(frozen=True)
