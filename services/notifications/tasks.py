@@ -6,12 +6,13 @@
 
 A task is acknowledged when its event is committed, so that a worker that dies loses none.  What
 can't be read becomes a dead letter of this service, which its operators see: Celery itself would
-log it and forget it, and a worker would not survive some of it.  Importing this needs a broker.
+log it and forget it, and a worker would not survive some of it.
 """
 
 import logging
 import time
 from collections.abc import Callable
+from functools import cache
 from typing import Any, Final
 
 import marshmallow as ma
@@ -198,4 +199,13 @@ def _follow_the_worker(config: Config, office: PostOffice) -> None:
     signals.worker_shutdown.connect(stop, weak=False)
 
 
-app = create_worker(Config.from_environ())
+@cache
+def _worker() -> Celery:
+    return create_worker(Config.from_environ())
+
+
+def __getattr__(name: str) -> Any:
+    """Make ``app`` when Celery asks for it, so that whoever just imports this needs no broker."""
+    if name == "app":
+        return _worker()
+    raise AttributeError(name)

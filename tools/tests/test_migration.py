@@ -54,4 +54,4 @@ def test_what_is_missing_is_asked_for(arguments, capsys):
     with pytest.raises(SystemExit):
         migration.main(arguments)
 
-    assert "one of auth, orders, payments, products" in capsys.readouterr().err
+    assert "one of auth, notifications, orders, payments, products" in capsys.readouterr().err
