@@ -62,3 +62,13 @@ def test_without_a_shop_it_says_where_it_looked(tmp_path):
     assert (nothing.returncode, stopped.returncode) == (1, 1)
     assert "SHOP_DATA_DIR" in nothing.stderr
     assert stopped.stderr.startswith(f"{tmp_path}/run/auth.json is missing: start the shop")
+
+
+def test_dead_letter_that_is_none_is_told_in_a_line(open_shop):
+    shop = open_shop()
+
+    told = [operations(shop.data, "--retry", name, "event-1") for name in ("orders", "elsewhere")]
+
+    assert [each.returncode for each in told] == [1, 1]
+    assert told[0].stderr == "There is no such dead letter.\n"
+    assert "elsewhere.json is missing" in told[1].stderr

@@ -15,7 +15,7 @@ from .samples import an_event
 
 @pytest.fixture
 def deliver(office, monkeypatch):
-    monkeypatch.setattr("PAUSE_SECONDS", 0)
+    monkeypatch.setattr(tasks, "PAUSE_SECONDS", 0)
     return tasks._task_of(office)
 
 
@@ -38,12 +38,21 @@ def test_relay_is_woken_at_once(deliver, office):
     assert woken == [True]
 
 
-@pytest.mark.parametrize(
-    "envelope",
-    [None, 7, [], {}, "\x00", {"id": "1"}, an_event(version=2), an_event(data={"items": 7}),
-     an_event(id="\ud800"), an_event(type=["order.confirmed"])],
-    ids=repr,
-)  # fmt: skip
+UNREADABLE = {
+    "nothing": None,
+    "a number": 7,
+    "a list": [],
+    "no members": {},
+    "a text": "\x00",
+    "an id": {"id": "1"},
+    "a newer version": an_event(version=2),
+    "other data": an_event(data={"items": 7}),
+    "half a character": an_event(id="\ud800"),
+    "two types": an_event(type=["order.confirmed"]),
+}
+
+
+@pytest.mark.parametrize("envelope", [*UNREADABLE.values()], ids=[*UNREADABLE])
 def test_what_can_not_be_read_is_a_dead_letter_once(deliver, office, look, post, envelope):
     for _ in range(3):
         deliver(envelope)
