@@ -94,7 +94,7 @@ def test_fifty_events_wait_for_the_broker_and_have_one_mail_each(
     for event_id in 2 * ids:
         transport.deliver(an_event(id=event_id))
     worker.start()
-    within(60, lambda: len(worker.files) == 50)
+    within(100, lambda: len(worker.files) == 50)
     within(20, lambda: queue.depth(QUEUE) == 0)
     worker.stop()
 
