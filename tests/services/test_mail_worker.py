@@ -115,6 +115,15 @@ def test_broker_that_dies_is_away_and_not_the_events_fault(queue, transport):
     assert queue.depth(QUEUE) == 1
 
 
+def test_queue_that_somebody_deleted_is_made_again(queue, transport):
+    transport.deliver(an_event())
+    queue.empty(QUEUE)
+
+    transport.deliver(an_event())
+
+    assert queue.depth(QUEUE) == 1
+
+
 def test_worker_goes_on_when_the_broker_is_back(queue, transport, worker, within):
     worker.start()
     first, second = an_event("account.opened"), an_event("account.opened")
