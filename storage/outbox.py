@@ -106,11 +106,19 @@ def keep(session: Session, model: Model, envelope: Mapping[str, Any], now: datet
 def bury(session: Session, model: Model, event_id: str, text: str, why: str, now: datetime) -> None:
     """Store what can't be read as an event as a dead letter, with its first part."""
     name = {"id": event_id, "type": "unreadable", "aggregate_id": event_id}
-    dead = {"attempts": 1, "next_attempt_at": now, "died_at": now, "last_error": why[:500]}
-    # No database keeps every character that a broker may bring.
-    payload = text[:MAX_PAYLOAD_CHARACTERS].encode("ascii", "backslashreplace").decode()
-    row = {**name, "payload": payload.replace("\0", "\\0"), "created_at": now, **dead}
+    dead = {
+        "attempts": 1,
+        "next_attempt_at": now,
+        "died_at": now,
+        "last_error": _storable(why)[:500],
+    }
+    row = {**name, "payload": _storable(text[:MAX_PAYLOAD_CHARACTERS]), "created_at": now, **dead}
     session.execute(_table(model).insert(), row)
+
+
+def _storable(text: str) -> str:
+    """Return a text in characters that every database keeps."""
+    return text.encode("ascii", "backslashreplace").decode().replace("\0", "\\0")
 
 
 @dataclass

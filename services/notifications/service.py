@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from chassis.clock import Clock
@@ -65,10 +66,11 @@ class PostOffice:
 
     def set_aside(self, text: str, why: str, event_id: str | None = None) -> None:
         """Keep what can't be read as a dead letter, once, for operators to look at."""
-        event_id = event_id or str(uuid.uuid5(UNREADABLE, text))
+        readable = text.encode("utf-8", "backslashreplace").decode()
+        event_id = event_id or str(uuid.uuid5(UNREADABLE, readable))
         now = self.clock.now()
         with self.database.write() as session:
-            if first_time(session, SeenEvent, event_id, now):
+            if first_time(session, SeenEvent, event_id, now) and not _is_here(session, event_id):
                 outbox.bury(session, Mail, event_id, text, why, now)
 
     def work(self) -> None:
@@ -79,9 +81,16 @@ class PostOffice:
             self._consumer.forget()
 
     def _queue(self, session: Session, event: Mapping[str, Any]) -> None:
+        if _is_here(session, event["id"]):
+            return
         occurred_at: datetime = event["occurred_at"]
         told = {**event, "occurred_at": occurred_at.isoformat()}
         outbox.keep(session, Mail, told, self.clock.now())
+
+
+def _is_here(session: Session, event_id: str) -> bool:
+    """Tell whether an event waits or lies dead, which may last longer than the note of it."""
+    return session.scalar(select(Mail.id).where(Mail.id == event_id)) is not None
 
 
 def open_post_office(config: Config, clients: Clients, clock: Clock) -> PostOffice:

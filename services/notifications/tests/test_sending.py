@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from chassis.errors import EventRefused, Unavailable
+from services.notifications.models import Mail
 from services.notifications.service import FORGET_EVERY
 from storage.consumer import KEPT, EnvelopeSchema
 
@@ -174,6 +175,28 @@ def test_notes_of_old_events_are_dropped(office, clock, post):
     office.work()
 
     assert len(post.sent) == 2
+
+
+def test_dead_letter_outlives_the_note_of_its_event(office, clock, post):
+    post.error = EventRefused("550 no such user")
+    event = EnvelopeSchema().load(an_event())
+    office.take(event)
+    office.work()
+    clock.advance((KEPT + FORGET_EVERY + timedelta(seconds=1)).total_seconds())
+    office.work()
+
+    office.take(event)
+    office.set_aside("{", "It is no event.", event["id"])
+
+    with office.database.read() as session:
+        assert session.query(Mail).count() == 1
+
+
+@pytest.mark.parametrize("text", ["\ud800", "\x00", "\u2603"])
+def test_nothing_is_too_strange_to_be_set_aside(office, look, text):
+    office.set_aside(text, f"The task {text} is not known here.")
+
+    assert look()["outbox"]["dead"] == 1
 
 
 def test_service_shows_its_breakers(office, look):
