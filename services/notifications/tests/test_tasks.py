@@ -68,6 +68,9 @@ def test_event_of_a_newer_version_is_sent_once_it_can_be_read(
 ):
     event = an_event(version=2)
     deliver(event)
+    assert retry(event["id"]) == 204
+    office.work()
+    assert post.sent == []
 
     monkeypatch.setattr("services.notifications.mailer.VERSION", 2)
     assert retry(event["id"]) == 204
