@@ -95,7 +95,7 @@ def test_fifty_events_wait_for_the_broker_and_have_one_mail_each(
         transport.deliver(an_event(id=event_id))
     worker.start()
     within(100, lambda: len(worker.files) == 50)
-    within(20, lambda: queue.depth(QUEUE) == 0)
+    within(60, lambda: queue.depth(QUEUE) == 0)
     worker.stop()
 
     assert ids_of(worker) == sorted(ids)
