@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test test-long check lint format lock upgrade openapi migration footprint bench backup restore operations clean
+.PHONY: help run test test-long test-services check lint format lock upgrade openapi migration footprint bench backup restore operations clean
 
 python := .venv/bin/python
 for-running := @sh tools/environment requirements.txt
@@ -23,6 +23,11 @@ test: ## Run every test; `make test ARGS="services/orders -k cancel"` runs some
 test-long: ## Run the long races and the killing of services; `ROUNDS=10` plays 10 % of them
 	$(for-working)
 	@exec $(python) -m pytest -m long $(ARGS)
+
+test-services: ## Run the tests with real RabbitMQ and Redis, which it brings if they are missing
+	$(for-working)
+	@sh tools/brokers
+	@exec $(python) -m pytest -m services --numprocesses 2 --dist loadgroup $(ARGS)
 
 check: lint ## Check style, types, imports and pins, without changing anything
 	@$(python) -m ruff format --check --quiet .

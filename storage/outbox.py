@@ -42,7 +42,9 @@ MAX_PAYLOAD_CHARACTERS = 256 * 1024
 # A few deliveries at once, so that slow ones hold the others up for a few seconds at most.
 THREADS, BATCH = 4, 12
 # Longer than a batch takes when each of its deliveries runs into a timeout.
-LEASE_SECONDS = 10
+LEASE_SECONDS = 10.0
+# Whoever asks for a longer pause than usual gets it, up to this one.
+MAX_ASKED_SECONDS = 60.0
 # Nobody took the event, which says nothing about it.
 AWAY = (Unavailable, DeadlineExceeded)
 
@@ -73,7 +75,6 @@ class OutboxColumns:
 
 
 Model = type[OutboxColumns]
-Outcome = tuple[Row[Any], Exception | None]
 
 
 class Transport(Protocol):
@@ -91,18 +92,42 @@ def publish(
     name = {"id": str(uuid.uuid4()), "type": kind, "aggregate_id": aggregate_id}
     request_id = tracing.outgoing_headers().get(tracing.REQUEST_ID_HEADER)
     occurred = {"version": 1, "occurred_at": now.isoformat(), "request_id": request_id}
-    payload = json.dumps({**name, **occurred, "data": data})
-    waiting = {"created_at": now, "attempts": 0, "next_attempt_at": now}
-    session.execute(_table(model).insert(), {**name, "payload": payload, **waiting})
+    keep(session, model, {**name, **occurred, "data": data}, now)
     return name["id"]
+
+
+def keep(session: Session, model: Model, envelope: Mapping[str, Any], now: datetime) -> None:
+    """Store an event that has its envelope, in the caller's transaction."""
+    row = {name: envelope[name] for name in ("id", "type", "aggregate_id")}
+    waiting = {"created_at": now, "attempts": 0, "next_attempt_at": now}
+    session.execute(_table(model).insert(), {**row, "payload": json.dumps(envelope), **waiting})
+
+
+def bury(session: Session, model: Model, event_id: str, text: str, why: str, now: datetime) -> None:
+    """Store what can't be read as an event as a dead letter, with its first part."""
+    name = {"id": event_id, "type": "unreadable", "aggregate_id": event_id}
+    dead = {
+        "attempts": 1,
+        "next_attempt_at": now,
+        "died_at": now,
+        "last_error": _storable(why)[:500],
+    }
+    row = {**name, "payload": _storable(text[:MAX_PAYLOAD_CHARACTERS]), "created_at": now, **dead}
+    session.execute(_table(model).insert(), row)
+
+
+def _storable(text: str) -> str:
+    """Return a text in characters that every database keeps."""
+    return text.encode("ascii", "backslashreplace").decode().replace("\0", "\\0")
 
 
 @dataclass
 class Relay:
     """Deliver what waits in an outbox; several processes may do so from one database.
 
-    ``random`` gives numbers from 0 to 1 for the jitter; ``at_once`` is how many events the next
-    turn begins with: a single one where nobody took anything the last time.
+    ``random`` gives numbers from 0 to 1 for the jitter; ``batch`` events are leased together, for
+    ``lease_seconds``; ``at_once`` is how many the next turn begins with: a single one where nobody
+    took anything the last time.
     """
 
     database: Database
@@ -110,17 +135,17 @@ class Relay:
     transport: Transport
     clock: Clock
     random: Callable[[], float] = random.random
+    batch: int = BATCH
+    lease_seconds: float = LEASE_SECONDS
     at_once: int = BATCH
 
     def turn(self) -> None:
         """Deliver what is due, until nothing is left or nobody takes anything."""
         with ThreadPoolExecutor(THREADS, "relay") as threads:
             while events := self._claim():
-                outcomes = list(threads.map(self._deliver, events))
-                crash.here("relay:after_deliver_before_mark")
-                self._mark(outcomes)
-                away = all(isinstance(error, AWAY) for _, error in outcomes)
-                self.at_once = 1 if away else BATCH
+                errors = list(threads.map(self._finish, events))
+                away = all(isinstance(error, AWAY) for error in errors)
+                self.at_once = 1 if away else self.batch
                 if away:
                     return
 
@@ -132,7 +157,8 @@ class Relay:
         first = select(func.min(its.sequence)).where(living).group_by(its.aggregate_id)
         # What failed before comes after what waits already.
         ready = select(its.sequence).where(due, its.sequence.in_(first))
-        ready = ready.order_by(its.next_attempt_at, its.sequence).limit(self.at_once)
+        ready = ready.order_by(its.next_attempt_at, its.sequence)
+        ready = ready.limit(min(self.at_once, self.batch))
         # A turn without work only reads.
         with self.database.read() as session:
             sequences = session.scalars(ready).all()
@@ -140,11 +166,21 @@ class Relay:
             return ()
         # Of two relays that have read the same, the condition lets one in.
         lease = table.update().where(its.sequence.in_(sequences), due).returning(table)
-        until = now + timedelta(seconds=LEASE_SECONDS)
+        until = now + timedelta(seconds=self.lease_seconds)
         with self.database.write() as session:
             return session.execute(lease.values(next_attempt_at=until)).all()
 
-    def _deliver(self, event: Row[Any]) -> Outcome:
+    def _finish(self, event: Row[Any]) -> Exception | None:
+        """Deliver an event and mark it at once: a relay that dies repeats few deliveries."""
+        error = self._deliver(event)
+        crash.here("relay:after_deliver_before_mark")
+        table = _table(self.model)
+        change = table.update().values(**self._after(event, error)) if error else table.delete()
+        with self.database.write() as session:
+            session.execute(change.where(table.c.id == event.id))
+        return error
+
+    def _deliver(self, event: Row[Any]) -> Exception | None:
         try:
             if len(event.payload) > MAX_PAYLOAD_CHARACTERS:
                 raise EventRefused("It is too long.")  # noqa: TRY301 - as if it had been sent.
@@ -153,24 +189,15 @@ class Relay:
             self.transport.deliver(envelope)
         except Exception as error:  # noqa: BLE001 - whatever one event does, the others go on.
             logger.warning("%s %s was not delivered: %r", event.type, event.id, error)
-            return event, error
-        return event, None
-
-    def _mark(self, outcomes: Sequence[Outcome]) -> None:
-        table = _table(self.model)
-        delivered = [event.id for event, error in outcomes if error is None]
-        with self.database.write() as session:
-            session.execute(table.delete().where(table.c.id.in_(delivered)))
-            for event, error in outcomes:
-                if error:
-                    failed = table.update().where(table.c.id == event.id)
-                    session.execute(failed.values(**self._after(event, error)))
+            return error
+        return None
 
     def _after(self, event: Row[Any], error: Exception) -> dict[str, Any]:
         counts = not isinstance(error, AWAY)
         tries, now, said = event.attempts + counts, self.clock.now(), repr(error)[:500]
         dead = counts and (tries >= MAX_TRIES or isinstance(error, EventRefused))
         pause = min(2**tries, MAX_PAUSE_SECONDS) * (1 + self.random()) / 2
+        pause = max(pause, min(getattr(error, "retry_after_seconds", 0), MAX_ASKED_SECONDS))
         changes = {"attempts": tries, "died_at": now if dead else None, "last_error": said}
         return {**changes, "next_attempt_at": now + timedelta(seconds=pause)}
 

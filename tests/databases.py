@@ -216,7 +216,10 @@ class Server:
 
     def settings(self, folder: Path) -> dict[str, str]:
         """Return settings that put all data of a shop into new databases."""
-        names = ("auth", "accounts", "products", "orders", "payments", "payments_provider")
+        names = (
+            *("auth", "accounts", "products", "orders", "payments", "payments_provider"),
+            "notifications",
+        )
         return {f"{name.upper()}_DATABASE_URL": self.create(name, folder) for name in names}
 
     def end_connections(self, address: str) -> None:

@@ -4,6 +4,7 @@
 
     python -m tools.operations
     python -m tools.operations --json
+    python -m tools.operations --retry orders <id of a dead letter>
 
 It asks ``GET /internal/operations`` of each service that has something to watch.  Addresses come
 from ``<SERVICE>_URL`` or from what the launcher keeps in ``<data>/run``, and it identifies itself
@@ -16,15 +17,16 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import quote
 
 from chassis.config import Environ, data_dir, environment
-from chassis.errors import ServiceError
+from chassis.errors import NotFound, ServiceError
 from chassis.outbound.client import ServiceClient
 from chassis.outbound.service_tokens import service_tokens
 from chassis.renewal import Renewed
 from tools.measuring import show
 
-WATCHED: Final = ("orders", "payments", "products")
+WATCHED: Final = ("notifications", "orders", "payments", "products")
 # The one whose secret opens the views of all of them.
 CLIENT: Final = "orders"
 PATIENCE_SECONDS: Final = 5.0
@@ -40,10 +42,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         prog="python -m tools.operations", description="Show how the services are doing."
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object instead")
+    parser.add_argument(
+        "--retry", nargs=2, metavar=("SERVICE", "ID"), help="have a dead letter tried again"
+    )
     options = parser.parse_args(arguments)
     try:
+        if options.retry:
+            show([retry(environment(), *options.retry)])
+            return 0
         views = look(environment())
-    except ShopNotFound as error:
+    except (ServiceError, ShopNotFound) as error:
         sys.stderr.write(f"{error}\n")
         return 1
     show([json.dumps(views, indent=2)] if options.json else list(_tables(views)))
@@ -56,6 +64,26 @@ def look(environ: Environ) -> dict[str, dict[str, Any]]:
     Raises:
         ShopNotFound: there is no shop to ask.
     """
+    tokens = _tokens(environ)
+    return {name: _ask(name, environ, tokens) for name in WATCHED}
+
+
+def retry(environ: Environ, service: str, event_id: str) -> str:
+    """Have a dead letter of a service tried again, and return a sentence about it.
+
+    Raises:
+        ServiceError: the service can't be asked.
+        ShopNotFound: there is no shop to ask.
+    """
+    client = _client(service, address_of(service, environ), _tokens(environ))
+    answer = client.post(f"/internal/dead-letters/{quote(event_id, safe='')}/retry")
+    if answer.status >= 400:
+        detail = answer.body.get("detail", f"{service} answered {answer.status}.")
+        raise NotFound(detail)
+    return f"{event_id} waits for delivery again."
+
+
+def _tokens(environ: Environ) -> Renewed[str]:
     folder = data_dir(environ)
     secret = Path(environ.get("SHOP_SECRETS_DIR") or folder / "secrets") / CLIENT
     if not secret.is_file():
@@ -63,8 +91,13 @@ def look(environ: Environ) -> dict[str, dict[str, Any]]:
     issuer = ServiceClient(
         "auth", address_of("auth", environ), read_timeout=PATIENCE_SECONDS, max_concurrent=1
     )
-    tokens = service_tokens(issuer, CLIENT, lambda: secret.read_text("utf-8").strip())
-    return {name: _ask(name, environ, tokens) for name in WATCHED}
+    return service_tokens(issuer, CLIENT, lambda: secret.read_text("utf-8").strip())
+
+
+def _client(service: str, address: str, tokens: Renewed[str]) -> ServiceClient:
+    return ServiceClient(
+        service, address, tokens=tokens, read_timeout=PATIENCE_SECONDS, max_concurrent=1
+    )
 
 
 def address_of(service: str, environ: Environ) -> str:
@@ -86,10 +119,7 @@ def _ask(service: str, environ: Environ, tokens: Renewed[str]) -> dict[str, Any]
     address = "an unknown address"
     try:
         address = address_of(service, environ)
-        client = ServiceClient(
-            service, address, tokens=tokens, read_timeout=PATIENCE_SECONDS, max_concurrent=1
-        )
-        answer = client.get("/internal/operations")
+        answer = _client(service, address, tokens).get("/internal/operations")
     except (ServiceError, ShopNotFound) as error:
         return {"error": f"{service} at {address} can't be asked: {error}"}
     if answer.status != 200:

@@ -7,6 +7,7 @@ an event, the task queue answers for it: a worker that can't take it has to set 
 from collections.abc import Mapping
 from typing import Any
 
+from amqp.exceptions import AMQPError
 from celery import Celery
 from kombu.exceptions import KombuError
 
@@ -30,20 +31,23 @@ class CeleryTransport:
         # Without ``confirm_publish``, RabbitMQ may lose what it has just been sent.
         options = {"confirm_publish": True, **_TIMEOUTS}
         self._app.conf.update(broker_transport_options=options, broker_connection_timeout=0.5)
+        # RabbitMQ confirms and drops what it has no queue for, unless it is ``mandatory``; and each
+        # connection declares the queue once, so that an old one would never bring it back.
+        self._app.conf.broker_pool_limit = None
 
     def deliver(self, envelope: Mapping[str, Any]) -> None:
         """Return once the broker has the event.
 
         Raises:
-            Unavailable: the broker is away.
+            Unavailable: the broker is away, or has nowhere to put it.
         """
         with self._breaker.acquire() as permit:
             try:
                 self._app.send_task(
                     TASK, [envelope], task_id=envelope["id"], queue=self._queue,
-                    ignore_result=True, retry_policy=_RETRY,
+                    ignore_result=True, retry_policy=_RETRY, mandatory=True,
                 )  # fmt: skip
-            except (KombuError, OSError) as error:
+            except (AMQPError, KombuError, OSError) as error:
                 permit.outcome = Outcome.FAILED
                 raise Unavailable("The message broker is away.") from error
             permit.outcome = Outcome.SUCCEEDED

@@ -50,12 +50,12 @@ def find_way(
     tokens: Renewed[str] | None = None,
     clock: Clock | None = None,
     transport: BaseAdapter | None = None,
-) -> "tuple[HTTPTransport | CeleryTransport | None, dict[str, CircuitBreakerGuard]]":
+) -> "tuple[HTTPTransport | CeleryTransport, dict[str, CircuitBreakerGuard]]":
     """Return the way to a subscriber, with its breaker by the name that operators know.
 
     Args:
         name: the subscriber and, where there is a broker, its queue.
-        url: its base address; without one, and without a broker, nobody subscribes.
+        url: its base address.
         broker_url: the broker, which comes before the address.
         tokens: with which this service identifies itself; with the rest as a client takes it.
         clock: the time.
@@ -67,12 +67,10 @@ def find_way(
 
         breaker = CircuitBreakerGuard("broker", BREAKER, clock=clock)
         return CeleryTransport(broker_url, name, breaker), {"broker": breaker}
-    if url:
-        client = ServiceClient(
-            name, url, clock=clock, policy=BREAKER, tokens=tokens, transport=transport
-        )
-        return HTTPTransport(client), {name: client.caller.breaker}
-    return None, {}
+    client = ServiceClient(
+        name, url, clock=clock, policy=BREAKER, tokens=tokens, transport=transport
+    )
+    return HTTPTransport(client), {name: client.caller.breaker}
 
 
 class HTTPTransport:

@@ -35,15 +35,13 @@ def create_app(
     if config.production:
         database.require("ACCOUNTS_DATABASE_URL")
     Schema(app, database, Base.metadata)
-    background = []
-    publisher = Publisher()
-    if clients.subscriber:
-        relay = Relay(database, OutboxEvent, clients.subscriber, clock)
-        background.append(Background("the relay", relay.turn, config.relay_seconds))
-        publisher = Publisher(background[0].wake)
-    taker = Consumer(database, SeenEvent, clock, Listener(publisher, clock).wanted())
-    background.append(Background("the inbox", taker.forget, FORGET_SECONDS))
+    relay = Relay(database, OutboxEvent, clients.subscriber, clock)
+    relaying = Background("the relay", relay.turn, config.relay_seconds)
+    listener = Listener(Publisher(relaying.wake), clock)
+    taker = Consumer(database, SeenEvent, clock, listener.wanted())
+    forgetting = Background("the inbox", taker.forget, FORGET_SECONDS)
     directory = Directory(database, clients, clock)
+    background = [relaying, forgetting]
     app.extensions.update(directory=directory, consumer=taker, background=background)
     api = Api(app, title="Accounts")
     api.register_blueprint(routes.bp)

@@ -64,12 +64,12 @@ class HTTPUsers:
 class Clients:
     """Hold everything outside this process that the service talks to.
 
-    ``subscriber`` is None where nobody wants to hear of accounts; ``breakers`` are for operators.
+    ``subscriber`` wants to hear of accounts; ``breakers`` are for operators.
     """
 
     key_set: KeySet
     users: Users
-    subscriber: Transport | None = None
+    subscriber: Transport
     breakers: Mapping[str, CircuitBreakerGuard] = field(default_factory=dict)
 
 

@@ -26,9 +26,9 @@ class Config(ServiceConfig):
     )
     notifications_url: str = setting(
         "NOTIFICATIONS_URL",
-        default="",
+        default=default_url("notifications"),
         parse=base_address,
-        doc="base address of who is told of new accounts; when empty, and no broker, nobody is",
+        doc="base address of who is told of new accounts, where there is no broker",
     )
     celery_broker_url: Secret = setting(
         "CELERY_BROKER_URL",

@@ -45,19 +45,16 @@ class RegisteredSchema(ImportedSchema):
 
 @dataclass(frozen=True)
 class Publisher:
-    """Store events for the relay; without one to ``wake`` nobody subscribes, and none is kept."""
+    """Store events for the relay, which ``wake`` has look for them."""
 
-    wake: Callable[[], None] | None = None
+    wake: Callable[[], None]
 
     def publish_opened(self, session: Session, account: Account, clock: Clock) -> None:
         """Tell of a new account, in the transaction that makes it."""
-        if self.wake is None:
-            return
         told = {"user_id": account.id, "username": account.username, "email": account.email}
         told |= {"language": account.language, "given_name": account.given_name}
         outbox.publish(session, OutboxEvent, "account.opened", account.id, told, clock.now())
-        wake = self.wake
-        event.listen(session, "after_commit", lambda _session: wake(), once=True)
+        event.listen(session, "after_commit", lambda _session: self.wake(), once=True)
 
 
 @dataclass(frozen=True)

@@ -28,21 +28,15 @@ def create_app(
     app = create_flask(__name__, config, key_set=clients.key_set, clock=clock)
     database = Database(config.database_url, durable=True)
     Schema(app, database, Base.metadata)
-    background = []
-    publisher = Publisher()
-    if clients.subscriber:
-        relay = Relay(database, OutboxEvent, clients.subscriber, clock)
-        background.append(Background("the relay", relay.turn, config.relay_seconds))
-        publisher = Publisher(background[0].wake)
-    shop = Shop(database, clients, clock, publisher)
-    background.append(
-        Background(
-            "the reconciler",
-            lambda: reconciler.tidy(shop, config.idempotency_seconds),
-            config.reconcile_seconds,
-        )
+    relay = Relay(database, OutboxEvent, clients.subscriber, clock)
+    relaying = Background("the relay", relay.turn, config.relay_seconds)
+    shop = Shop(database, clients, clock, Publisher(relaying.wake))
+    reconciling = Background(
+        "the reconciler",
+        lambda: reconciler.tidy(shop, config.idempotency_seconds),
+        config.reconcile_seconds,
     )
-    app.extensions.update(shop=shop, background=background)
+    app.extensions.update(shop=shop, background=[relaying, reconciling])
     api = Api(app, title="Orders")
     api.register_blueprint(routes.bp)
     api.register_blueprint(routes.operations_bp)

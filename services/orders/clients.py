@@ -235,13 +235,13 @@ class HTTPPayments:
 class Clients:
     """Hold everything outside this process that the service talks to.
 
-    ``subscriber`` is None where nobody wants to hear of orders; ``breakers`` are for operators.
+    ``subscriber`` wants to hear of orders; ``breakers`` are for operators.
     """
 
     key_set: KeySet
     products: Products
     payments: Payments
-    subscriber: Transport | None = None
+    subscriber: Transport
     breakers: Mapping[str, CircuitBreakerGuard] = field(default_factory=dict)
 
 

@@ -32,9 +32,9 @@ class Config(ServiceConfig):
     )
     notifications_url: str = setting(
         "NOTIFICATIONS_URL",
-        default="",
+        default=default_url("notifications"),
         parse=base_address,
-        doc="base address of who is told of orders; when empty, and no broker either, nobody is",
+        doc="base address of who is told of orders, where there is no broker",
     )
     celery_broker_url: Secret = setting(
         "CELERY_BROKER_URL",

@@ -26,20 +26,19 @@ _TYPES = {
 
 @dataclass(frozen=True)
 class Publisher:
-    """Store events for the relay; without one to ``wake`` nobody subscribes, and none is kept."""
+    """Store events for the relay, which ``wake`` has look for them."""
 
-    wake: Callable[[], None] | None = None
+    wake: Callable[[], None]
 
     def publish(self, session: Session, order: Order, source: Status, now: datetime) -> None:
         """Store what others want to know of a change, in the transaction that makes it."""
         kind = _type_of(source, Status(order.status))
-        if self.wake and kind:
+        if kind:
             outbox.publish(session, OutboxEvent, kind, order.id, _data_of(order), now)
 
     def committed(self) -> None:
         """Have what was stored delivered now; the relay would find it at its next turn."""
-        if self.wake:
-            self.wake()
+        self.wake()
 
 
 def _type_of(source: Status, target: Status) -> str | None:

@@ -7,14 +7,12 @@ from typing import Any
 from sqlalchemy import Row, select
 from sqlalchemy.orm import Session
 
-from chassis.errors import NotFound
-from storage import outbox
+from storage.backlog import backlog, retry
 
 from . import repository
 from .models import Order, OutboxEvent
 from .service import Shop
 
-SHOWN = 100
 OLDEST = 20
 
 
@@ -22,15 +20,13 @@ def overview(shop: Shop) -> dict[str, Any]:
     """Return what is unfinished, what waits for delivery, and the states of the breakers."""
     now = shop.clock.now()
     with shop.database.read() as session:
-        depth, oldest = outbox.waiting(session, OutboxEvent)
-        dead, letters = outbox.dead_letters(session, OutboxEvent, SHOWN)
+        undelivered = backlog(session, OutboxEvent, now)
         counts, since, owing = repository.count_unfinished(session)
         oldest_orders = _oldest(session)
     return {
         "service": "orders",
         "breakers": {name: {"state": guard.state} for name, guard in shop.clients.breakers.items()},
-        "outbox": {"depth": depth, "oldest_age_seconds": _age(oldest, now), "dead": dead},
-        "dead_letters": letters,
+        **undelivered,
         "unfinished": {
             "by_status": counts,
             "oldest_age_seconds": _age(since, now),
@@ -47,8 +43,7 @@ def retry_dead_letter(shop: Shop, event_id: str) -> None:
         NotFound: there is none with this id.
     """
     with shop.database.write() as session:
-        if not outbox.revive(session, OutboxEvent, event_id, shop.clock.now()):
-            raise NotFound("There is no such dead letter.")
+        retry(session, OutboxEvent, event_id, shop.clock.now())
     shop.publisher.committed()
 
 

@@ -8,6 +8,7 @@ from marshmallow import ValidationError, fields, post_load, validate
 from chassis.inbound.api import Integer, Schema, Text
 from chassis.outbound.breaker import BreakerState
 from contracts.money import Money, MoneySchema
+from storage.backlog import DeadLetterSchema, OutboxSchema
 
 from .domain import MAX_LINES, MAX_QUANTITY, Line, Status
 
@@ -131,25 +132,6 @@ class BreakerSchema(Schema):
     """Say whether calls to a neighbour are let through."""
 
     state = fields.String(required=True, validate=validate.OneOf(list(BreakerState)))
-
-
-class OutboxSchema(Schema):
-    """Count the events that wait for delivery, and the dead letters."""
-
-    depth = fields.Integer(required=True)
-    oldest_age_seconds = fields.Float(required=True, allow_none=True)
-    dead = fields.Integer(required=True)
-
-
-class DeadLetterSchema(Schema):
-    """Hold an event that could not be delivered."""
-
-    id = fields.String(required=True)
-    type = fields.String(required=True)
-    aggregate_id = fields.String(required=True)
-    attempts = fields.Integer(required=True)
-    last_error = fields.String(required=True, allow_none=True)
-    died_at = fields.DateTime(required=True)
 
 
 class UnsettledOrderSchema(Schema):

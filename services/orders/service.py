@@ -1,7 +1,7 @@
 """Place and show orders: the use cases of a buyer."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -31,7 +31,7 @@ class Shop:
     database: Database
     clients: Clients
     clock: Clock
-    publisher: Publisher = field(default_factory=Publisher)
+    publisher: Publisher
 
     @property
     def saga(self) -> Saga:

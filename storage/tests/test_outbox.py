@@ -16,6 +16,7 @@ from chassis.testing import FakeClock
 from storage import outbox
 from storage.database import Database
 from storage.outbox import EventRefused, OutboxColumns, Relay
+from tests.waiting import wait_until
 
 
 class Base(DeclarativeBase):
@@ -498,3 +499,81 @@ def test_payload_is_plain_json_text(database, publish):
         payload = session.query(Waiting).one().payload
 
     assert json.loads(payload)["data"] == {"name": "Zoë"}
+
+
+def test_delivered_event_is_marked_before_slower_ones_are_through(database, publish, clock, dead):
+    class Slow:
+        """Hang over one event until the other is gone."""
+
+        def deliver(self, envelope):
+            if envelope["type"] == "slow":
+                wait_until(lambda: stored(database) == ["slow"], 2)
+
+    publish("slow", "a")
+    publish("quick", "b")
+
+    Relay(database, Waiting, Slow(), clock).turn()
+
+    assert (stored(database), dead()) == ([], [])
+
+
+def stored(database):
+    with database.read() as session:
+        return [event.type for event in session.query(Waiting)]
+
+
+def test_batch_and_lease_can_be_another(database, publish, subscriber, clock):
+    subscriber.errors["made"] = Unavailable()
+    for number in range(5):
+        publish("made", f"aggregate-{number}")
+    relay = Relay(database, Waiting, subscriber, clock, batch=2, lease_seconds=40)
+
+    assert len(relay._claim()) == 2
+    clock.advance(39)
+    assert len(relay._claim()) == 2
+    assert len(relay._claim()) == 1
+    assert relay._claim() == ()
+    clock.advance(1)
+    assert len(relay._claim()) == 2
+
+
+@pytest.mark.parametrize(("asked", "waits"), [(30, 30), (9999, outbox.MAX_ASKED_SECONDS)])
+def test_whoever_asks_for_a_pause_gets_it_up_to_a_minute(
+    relay, publish, subscriber, clock, asked, waits
+):
+    publish("made")
+    subscriber.errors["made"] = Unavailable(retry_after_seconds=asked)
+    relay.turn()
+
+    clock.advance(waits - 1)
+    relay.turn()
+    assert len(subscriber.seen) == 1
+
+    clock.advance(1)
+    relay.turn()
+    assert len(subscriber.seen) == 2
+
+
+def test_event_that_came_from_elsewhere_keeps_its_id(relay, database, subscriber, clock):
+    envelope = {"id": "event-1", "type": "made", "aggregate_id": "a", "request_id": None}
+    with database.write() as session:
+        outbox.keep(session, Waiting, {**envelope, "data": {}}, clock.now())
+
+    relay.turn()
+
+    assert subscriber.taken == [{**envelope, "data": {}}]
+
+
+@pytest.mark.parametrize("text", ["{", "\x00", "\ud800 \u2603", "x" * 10_000_000])
+def test_what_is_no_event_is_buried_and_can_be_tried_again(relay, database, clock, dead, text):
+    with database.write() as session:
+        outbox.bury(session, Waiting, "event-1", text, "It is no event." * 100, clock.now())
+    assert dead() == ["unreadable"]
+
+    with database.write() as session:
+        assert outbox.revive(session, Waiting, "event-1", clock.now())
+    for _ in range(outbox.MAX_TRIES):
+        relay.turn()
+        clock.advance(20)
+
+    assert dead() == ["unreadable"]

@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("chassis", "contracts", "gateway", "launcher", "services", "storage", "tools")
 FUNCTION_LINES, MODULE_LINES = 40, 250
-PACKAGE_LINES = {"chassis": 1800, "gateway": 860, "storage": 600}
+PACKAGE_LINES = {"chassis": 1800, "gateway": 860, "storage": 650}
 SHOP_WORDS = {
     "product", "products", "orders", "cart", "carts", "payment", "payments",
     "customer", "customers", "stock", "catalogue",

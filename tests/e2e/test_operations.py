@@ -9,6 +9,7 @@ import pytest
 
 from tests.e2e.running import ROOT
 from tests.e2e.shopper import Shopper
+from tools.operations import WATCHED
 
 pytestmark = pytest.mark.e2e
 
@@ -29,11 +30,11 @@ def test_all_services_are_shown_with_the_order_that_waits(open_shop):
 
     assert (table.returncode, document.returncode) == (0, 0), table.stderr
     views = json.loads(document.stdout)
-    assert [view["service"] for view in views.values()] == ["orders", "payments", "products"]
+    assert [view["service"] for view in views.values()] == [*WATCHED]
     assert [each["id"] for each in views["orders"]["unfinished"]["oldest"]] == [order["id"]]
     assert views["payments"]["ledger_sum_minor"] == 0
     lines = table.stdout.splitlines()
-    assert [line for line in lines if line and line[0] != " "] == ["orders", "payments", "products"]
+    assert [line for line in lines if line and line[0] != " "] == [*WATCHED]
     assert "  unfinished by status payment pending" in table.stdout
     assert f"id {order['id']}  status payment_pending" in table.stdout
     secret = (shop.data / "secrets/orders").read_text().strip()
@@ -61,3 +62,13 @@ def test_without_a_shop_it_says_where_it_looked(tmp_path):
     assert (nothing.returncode, stopped.returncode) == (1, 1)
     assert "SHOP_DATA_DIR" in nothing.stderr
     assert stopped.stderr.startswith(f"{tmp_path}/run/auth.json is missing: start the shop")
+
+
+def test_dead_letter_that_is_none_is_told_in_a_line(open_shop):
+    shop = open_shop()
+
+    told = [operations(shop.data, "--retry", name, "event-1") for name in ("orders", "elsewhere")]
+
+    assert [each.returncode for each in told] == [1, 1]
+    assert told[0].stderr == "There is no such dead letter.\n"
+    assert "elsewhere.json is missing" in told[1].stderr

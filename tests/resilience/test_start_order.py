@@ -98,7 +98,8 @@ def commands() -> dict[str, list[str]]:
     """Return the command of each service, as the Procfile has it."""
     lines = (ROOT / "Procfile").read_text("utf-8").splitlines()
     listed = {name: shlex.split(line) for name, _, line in (text.partition(": ") for text in lines)}
-    del listed["web"]
+    for name in ("web", "worker"):
+        del listed[name]
     return {
         name: [sys.executable, *(words[1:] if words[0] == "python" else ["-m", *words])]
         for name, words in listed.items()

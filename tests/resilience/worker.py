@@ -1,23 +1,15 @@
-"""Consume events from a broker as a process of its own: ``worker.py <broker> <database>``.
+"""Do about events what a subscriber has to: drop what it has seen, where it has its effect."""
 
-It does what a subscriber has to: drop what it has seen, in the transaction of the effect.
-"""
-
-import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from celery import Celery
 from sqlalchemy import select
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from chassis.outbound.celery_events import TASK
 from storage import inbox
 from storage.database import Database
 from storage.inbox import InboxColumns
-
-QUEUE = "notifications"
 
 
 class Base(DeclarativeBase):
@@ -62,21 +54,3 @@ def deliveries(database: Database) -> list[Delivery]:
 def effects(database: Database) -> list[Delivery]:
     """Return what had an effect, such as a mail that was sent."""
     return [delivery for delivery in deliveries(database) if delivery.had_effect]
-
-
-def main() -> None:
-    broker, url = sys.argv[1:]
-    database = open_database(url)
-    app = Celery(broker=broker)
-    app.conf.update(worker_hijack_root_logger=False, task_acks_late=True)
-
-    @app.task(name=TASK)
-    def deliver(envelope):
-        take(database, envelope)
-
-    options = ["--pool=solo", f"--queues={QUEUE}", "--loglevel=WARNING"]
-    app.worker_main(["worker", *options, "--without-gossip", "--without-mingle"])
-
-
-if __name__ == "__main__":
-    main()

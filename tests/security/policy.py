@@ -95,6 +95,14 @@ NEWS = {
 CHANGES = {
     "given_name": "Alice", "family_name": "Anders", "language": "de-AT", "addresses": [ADDRESS],
 }  # fmt: skip
+TOLD = {
+    "id": "{new_id}", "type": "order.confirmed", "version": 1, "aggregate_id": "{new_id}",
+    "occurred_at": "2026-01-02T03:04:05+00:00", "request_id": "{new_id}",
+    "data": {
+        "order_id": "{new_id}", "user_id": "user-1", "total": MONEY,
+        "items": [{"product_id": 1, "quantity": 1, "title": "Elixir of Patience", "price": MONEY}],
+    },
+}  # fmt: skip
 EVENT = {
     "id": "{new_id}", "type": "payment.authorised", "payment_id": "{payment_id}", **MONEY,
 }  # fmt: skip
@@ -217,6 +225,12 @@ OPERATIONS = [
         ),
         ("POST /api/v1/payments/webhook", _A.SIGNED, {"body": EVENT}),
         ("GET /internal/operations", _A.SCOPE),
+    ),
+    *_of(
+        "notifications",
+        ("POST /internal/events", _A.SCOPE, {"body": TOLD, "status": 204, "tolerant": True}),
+        ("GET /internal/operations", _A.SCOPE),
+        ("POST /internal/dead-letters/{event_id}/retry", _A.SCOPE, {"status": 204}),
     ),
     *_of(
         "gateway",

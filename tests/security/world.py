@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import re
 import sqlite3
 import time
 from collections.abc import Iterable, Mapping
@@ -17,6 +18,7 @@ from werkzeug.test import TestResponse
 
 from chassis.testing import TokenMint, bearer
 from services.auth.models import User
+from services.notifications.models import Mail
 from services.orders.models import OutboxEvent
 from services.payments.config import DEVELOPMENT_WEBHOOK_SECRET
 from services.payments.signatures import SIGNATURE_HEADER, sign
@@ -34,6 +36,8 @@ from tests.security.policy import (
 )
 from tests.system.whole_shop import WholeShop
 
+# Events go on their way whenever it is their turn, and not because somebody calls.
+TRAVELLING = re.compile(r'(INSERT INTO "|)(outbox_events|mails|seen_events|sqlite_sequence)["\s]')
 SCOPES = (
     *("reservations:write", "payments:write", "operations:read", "operations:write"),
     *("events:write", "accounts:read", "users:erase"),
@@ -41,6 +45,8 @@ SCOPES = (
 LEAVER = "somebody who leaves"
 CHANGER = "somebody-with-a-new-password"
 OTHER = "somebody-whom-operators-look-after"
+# Where a service keeps its dead letters.
+DEAD_LETTERS = {"orders": ("shop", OutboxEvent), "notifications": ("consumer", Mail)}
 NOBODY: Mapping[str, str] = {}
 OTHER_VALUES = {
     "order_id": "ord_AAAAAAAAAAAAAAAAAAAAAA",
@@ -95,10 +101,8 @@ def dump(folder: Path, addresses: Iterable[str] = ()) -> dict[str, list[str]]:
     for path in sorted(folder.glob("*.sqlite3")):
         with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
             contents[path.stem] = list(connection.iterdump())
-    waiting = ('INSERT INTO "outbox_events"', "outbox_events ")
     return {
-        name: [row for row in rows if not row.startswith(waiting)]
-        for name, rows in contents.items()
+        name: [row for row in rows if not TRAVELLING.match(row)] for name, rows in contents.items()
     }
 
 
@@ -119,10 +123,10 @@ class World:
     def __post_init__(self) -> None:
         for service, app in self.shop.apps.items():
             self.clients[service] = app.test_client(use_cookies=False)
+            # What is kept changes by nothing but requests here.
+            for chore in app.extensions.get("background", ()):
+                chore.stop()
         self.callers["nobody"] = NOBODY
-        # What it would tell others by itself would look like a change.
-        for chore in self.shop.apps["auth"].extensions["background"]:
-            chore.stop()
         # Sign as auth does, so that each token is refused for nothing but what it says.
         key = self.shop.apps["auth"].extensions["desk"].key_ring.signing_key
         self.mint.private_key, self.mint.key_id = key.private_key, key.key_id
@@ -183,7 +187,7 @@ class World:
             self.ask("products", "POST", "/internal/reservations", "orders", body)
             values["reservation_id"] = new_id
         if "event_id" in operation.parameters:
-            values["event_id"] = self._dead_letter()
+            values["event_id"] = self._dead_letter(operation.service)
         if operation.after:
             path = filled(operation.path, values).rpartition("/")[0]
             who = self.entitled(operation)
@@ -230,13 +234,14 @@ class World:
         news["data"]["username"] = username
         self.ask("accounts", "POST", "/internal/events", "orders", news)
 
-    def _dead_letter(self) -> str:
-        """Leave a dead letter with orders, and return its id."""
-        shop = self.shop.apps["orders"].extensions["shop"]
-        now = shop.clock.now()
-        with shop.database.write() as session:
-            event_id = outbox.publish(session, OutboxEvent, "order.confirmed", "ord_1", {}, now)
-            session.execute(update(OutboxEvent).values(died_at=now))
+    def _dead_letter(self, service: str) -> str:
+        """Leave a dead letter with a service, and return its id."""
+        name, model = DEAD_LETTERS[service]
+        part = self.shop.apps[service].extensions[name]
+        now = part.clock.now()
+        with part.database.write() as session:
+            event_id = outbox.publish(session, model, "order.confirmed", "ord_1", {}, now)
+            session.execute(update(model).values(died_at=now))
         return event_id
 
     def ask(self, service: str, method: str, path: str, who: str, body: Any = None) -> Any:

@@ -16,7 +16,7 @@ from storage.database import Database
 from tests.system.wsgi_adapter import WSGIAdapter
 
 PORT = 8000
-NEIGHBOURS = ("greetings", "products", "payments", "orders", "accounts")
+NEIGHBOURS = ("greetings", "products", "payments", "notifications", "orders", "accounts")
 
 
 @dataclass(frozen=True)

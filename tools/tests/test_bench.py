@@ -100,7 +100,8 @@ def test_each_process_is_measured_after_the_past_that_was_asked_for(tmp_path, mo
     result = checkout.measure(tmp_path, pasts, 10)
 
     table = {line.split()[0]: line.split()[-len(pasts) :] for line in result.lines()}
-    services = ("accounts", "auth", "gateway", "greetings", "orders", "payments", "products")
+    services = ("accounts", "auth", "gateway", "greetings", "notifications")
+    services += ("orders", "payments", "products")
     orders, bought = "SELECT count(*) FROM orders", 1 + checkout.WARM_UP + 10
     for column, past in enumerate(pasts):
         total = sum(float(table[part][column]) for part in ("launcher", *services))

@@ -54,4 +54,5 @@ def test_what_is_missing_is_asked_for(arguments, capsys):
     with pytest.raises(SystemExit):
         migration.main(arguments)
 
-    assert "one of accounts, auth, orders, payments, products" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "one of accounts, auth, notifications, orders, payments, products" in said

@@ -11,7 +11,7 @@ from services.accounts import create_app
 from services.accounts.clients import Clients
 from services.accounts.config import Config
 
-from .fakes import FakeUsers
+from .fakes import FakeSubscriber, FakeUsers
 
 ADDRESS = {
     "name": "Alice",
@@ -40,7 +40,7 @@ def users():
 
 @pytest.fixture
 def subscriber():
-    """Have nobody who wants to hear of accounts."""
+    return FakeSubscriber()
 
 
 @pytest.fixture

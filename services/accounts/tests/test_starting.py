@@ -13,7 +13,7 @@ from services.accounts.clients import Clients
 from services.accounts.config import Config
 from storage.database import EXIT_UNREACHABLE
 
-from .fakes import FakeUsers
+from .fakes import FakeSubscriber, FakeUsers
 
 ROOT = Path(__file__).parents[3]
 # Nobody listens at this port.
@@ -49,7 +49,7 @@ def test_development_waits_for_its_database(databases, tmp_path, mint):
     address = databases.create("late", tmp_path)
     databases.destroy(address)
     environ = {"SHOP_DATA_DIR": str(tmp_path), "ACCOUNTS_DATABASE_URL": address}
-    clients = Clients(key_set=mint, users=FakeUsers())
+    clients = Clients(key_set=mint, users=FakeUsers(), subscriber=FakeSubscriber())
 
     began = time.monotonic()
     app = create_app(Config.from_environ(environ), clients=clients)

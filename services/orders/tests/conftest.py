@@ -9,7 +9,7 @@ from services.orders import create_app
 from services.orders.clients import Clients
 from services.orders.config import Config
 
-from .fakes import FakePayments, FakeProducts
+from .fakes import FakePayments, FakeProducts, FakeSubscriber
 
 ADDRESS = {
     "name": "Alice",
@@ -42,7 +42,7 @@ def clock():
 
 @pytest.fixture
 def subscriber():
-    """Have nobody who wants to hear of orders."""
+    return FakeSubscriber()
 
 
 @pytest.fixture

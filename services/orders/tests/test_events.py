@@ -11,13 +11,6 @@ from services.orders.models import OutboxEvent
 from storage import outbox
 from tests.contract.event_schemas import faults
 
-from .fakes import FakeSubscriber
-
-
-@pytest.fixture
-def subscriber():
-    return FakeSubscriber()
-
 
 @pytest.fixture
 def shop(app):

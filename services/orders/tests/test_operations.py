@@ -11,13 +11,6 @@ from services.orders.config import Config
 from storage.outbox import EventRefused
 from tests.waiting import wait_until
 
-from .fakes import FakeSubscriber
-
-
-@pytest.fixture
-def subscriber():
-    return FakeSubscriber()
-
 
 @pytest.fixture
 def look(client, mint):
@@ -110,19 +103,14 @@ def test_breakers_show_their_states(app, look):
 
 
 @pytest.mark.parametrize(
-    ("settings", "names"),
-    [
-        ({}, set()),
-        ({"NOTIFICATIONS_URL": "http://127.0.0.1:1"}, {"notifications"}),
-        ({"CELERY_BROKER_URL": "redis://127.0.0.1:1"}, {"broker"}),
-    ],
+    ("settings", "subscriber"),
+    [({}, "notifications"), ({"CELERY_BROKER_URL": "redis://127.0.0.1:1"}, "broker")],
 )
-def test_every_neighbour_has_its_breaker(tmp_path, settings, names):
+def test_every_neighbour_has_its_breaker(tmp_path, settings, subscriber):
     clients = connect(Config.from_environ({"SHOP_DATA_DIR": str(tmp_path), **settings}))
 
     neighbours = {"auth", "products", "products (offers)", "payments"}
-    assert set(clients.breakers) == neighbours | names
-    assert bool(clients.subscriber) is bool(names)
+    assert set(clients.breakers) == {*neighbours, subscriber}
 
 
 def test_dead_letter_is_shown_with_its_cause(letter):
