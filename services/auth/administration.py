@@ -5,7 +5,6 @@ The shop always keeps somebody who may run it: changes of who does wait for one 
 
 import re
 from collections.abc import Callable, Iterable
-from functools import partial
 from typing import Any, Final
 
 from sqlalchemy import String, cast, select
@@ -112,7 +111,7 @@ def is_acting(user: User | None) -> bool:
 def _change(
     desk: Desk, event: str, operator_id: str, user_id: str, change: Change, **details: Any
 ) -> User:
-    note = partial(audit.record, event, user=operator_id, subject=user_id, **details)
+    noted: dict[str, Any] = {"user": operator_id, "subject": user_id, **details}
     try:
         with desk.database.write() as session:
             serialise(session, "operators")
@@ -120,9 +119,9 @@ def _change(
             user = _get(session, user_id, lock=True)
             change(session, user)
     except (LastOperator, Forbidden) as error:
-        note("refused", reason=error.code)
+        audit.record(event, "refused", reason=error.code, **noted)
         raise
-    note("allowed")
+    audit.record(event, "allowed", **noted)
     return user
 
 
