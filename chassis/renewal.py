@@ -1,7 +1,8 @@
 """Keep something that expires, such as a key set or a token, and renew it in good time.
 
 While the old one is usable, nobody waits for the new one: it is fetched in the background, and the
-old one outlives its source for a while.  Whoever comes when there is none waits for one fetch.
+old one outlives its source for a while.  Whoever comes when there is none waits for one fetch, and
+where it is wanted also whoever comes first after a long pause, in which nobody had it renewed.
 """
 
 import logging
@@ -33,6 +34,7 @@ class Renewed(Generic[Value]):
         clock: Clock | None = None,
         *,
         without: str,
+        overdue_seconds: float = float("inf"),
     ) -> None:
         """Fetch nothing yet.
 
@@ -41,9 +43,12 @@ class Renewed(Generic[Value]):
             fetch: returns it, the seconds until it should be renewed, and those that it is usable.
             clock: the time.
             without: what a caller is told while there is none.
+            overdue_seconds: how long after it was due a caller waits for the new one; longer than
+                a fetch may take, so that nobody waits for a source that is away.
         """
         self._name = name
         self._without = without
+        self._overdue_seconds = overdue_seconds
         self._fetch = fetch
         self._clock = clock or SystemClock()
         self._lock = threading.Lock()
@@ -57,7 +62,7 @@ class Renewed(Generic[Value]):
             Unavailable: when that is not usable any more, and no other can be had.
         """
         now = self._clock.monotonic()
-        if now >= self._usable_until:
+        if now >= min(self._usable_until, self._due_at + self._overdue_seconds):
             self._renew()
             if self._clock.monotonic() >= self._usable_until:
                 raise Unavailable(self._without, retry_after_seconds=RETRY_SECONDS)

@@ -18,6 +18,8 @@ from chassis.renewal import Renewed
 Keys = Mapping[str, Ed25519PublicKey]
 
 KEY_SET_PATH = "/.well-known/jwks.json"
+# The issuer counts on it: after a quiet hour the set at hand may lack the key that signs by now.
+OVERDUE_SECONDS = 3.0
 
 
 class KeySet(Protocol):
@@ -65,11 +67,13 @@ class RemoteKeySet:
             return keys, config.key_set_seconds, config.key_set_stale_seconds
 
         without = "Identities can't be checked at the moment."
-        self._keys = Renewed("key-set", fetch_keys, clock, without=without)
+        self._keys = Renewed(
+            "key-set", fetch_keys, clock, without=without, overdue_seconds=OVERDUE_SECONDS
+        )
         self._revocations = Revocations(fetch, config, clock)
 
     def keys(self) -> Keys:
-        """Return the trusted keys; only the first callers of all wait for the issuer."""
+        """Return the trusted keys; whoever comes first, or after a pause, waits for them."""
         return self._keys.get()
 
     def is_revoked(self, session_id: str) -> bool:

@@ -111,9 +111,7 @@ def is_acting(user: User | None) -> bool:
 def _change(
     desk: Desk, event: str, operator_id: str, user_id: str, change: Change, **details: Any
 ) -> User:
-    def note(outcome: str, **more: str) -> None:
-        audit.record(event, outcome, user=operator_id, subject=user_id, **details, **more)
-
+    noted: dict[str, Any] = {"user": operator_id, "subject": user_id, **details}
     try:
         with desk.database.write() as session:
             serialise(session, "operators")
@@ -121,9 +119,9 @@ def _change(
             user = _get(session, user_id, lock=True)
             change(session, user)
     except (LastOperator, Forbidden) as error:
-        note("refused", reason=error.code)
+        audit.record(event, "refused", reason=error.code, **noted)
         raise
-    note("allowed")
+    audit.record(event, "allowed", **noted)
     return user
 
 

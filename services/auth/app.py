@@ -20,6 +20,7 @@ from .config import Config
 from .keys import KeyRing
 from .models import Base, OutboxEvent
 from .passwords import PasswordHasher
+from .rotation import READ_SECONDS, Schedule
 from .seed import seed_users
 from .service import Desk
 from .sessions import Lives
@@ -43,13 +44,13 @@ def create_app(
     config = config or Config.from_environ()
     clock = clock or SystemClock()
     database = Database(config.database_url)
-    key_ring = KeyRing(database)
+    key_ring = KeyRing(database, clock, _schedule(config))
     app = create_flask(__name__, config, key_set=key_ring, clock=clock)
     hasher = PasswordHasher()
 
     def first() -> None:
         # Both are made on the first start, and a process that finds them takes them over.
-        key_ring.load(clock.now())
+        key_ring.load()
         seed_users(database, config, hasher, clock.now())
 
     Schema(app, database, Base.metadata, first)
@@ -70,7 +71,8 @@ def create_app(
         delivery.wake,
     )
     tidying = Background("the tidying", lambda: service.forget_expired(desk), TIDY_SECONDS)
-    app.extensions.update(desk=desk, background=[delivery, tidying])
+    rotation = Background("the key rotation", key_ring.keep_up, READ_SECONDS)
+    app.extensions.update(desk=desk, background=[delivery, tidying, rotation])
     api = Api(app, title="Auth")
     api.register_blueprint(routes.bp)
     cli.init_app(app)
@@ -84,6 +86,14 @@ def _issuer(config: Config, key_ring: KeyRing, clock: Clock) -> TokenIssuer:
         issuer=config.issuer,
         audience=AUDIENCE,
         life_seconds=config.access_token_seconds,
+    )
+
+
+def _schedule(config: Config) -> Schedule:
+    return Schedule(
+        timedelta(seconds=config.key_set_seconds),
+        timedelta(seconds=config.access_token_seconds),
+        timedelta(seconds=config.key_rotation_seconds),
     )
 
 

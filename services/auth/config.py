@@ -58,6 +58,12 @@ class Config(ServiceConfig):
         parse=token_life,
         doc="life of an access token and of its cookie, at most a day",
     )
+    # Nobody notices a rotation, and it bounds what a stolen key is worth.
+    key_rotation_seconds: float = seconds(
+        "KEY_ROTATION_SECONDS",
+        default=30 * 86400,
+        doc="age of the newest signing key at which the next one is made",
+    )
     refresh_token_seconds: float = seconds(
         "REFRESH_TOKEN_SECONDS",
         default=14 * 86400,

@@ -1,11 +1,14 @@
 """Come in through the gateway of the running shop."""
 
 import json
+from datetime import timedelta
 
 import pytest
 
+from chassis.clock import SystemClock
 from chassis.testing import TokenMint
 from services.auth.keys import KeyRing
+from services.auth.rotation import Schedule
 from storage.database import Database
 from tests.e2e.shopper import Shopper
 from tests.resilience import rounds
@@ -40,8 +43,8 @@ def operator_id(line, cookies):
 def mint(running_shop):
     """Sign as the shop's own auth service does."""
     database = Database(running_shop.database_url("auth"))
-    ring = KeyRing(database)
-    ring.load(None)
+    ring = KeyRing(database, SystemClock(), Schedule(*[timedelta(days=1)] * 3))
+    ring.load()
     mint = TokenMint()
     mint.private_key, mint.key_id = ring.signing_key.private_key, ring.signing_key.key_id
     yield mint

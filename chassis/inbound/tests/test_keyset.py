@@ -62,6 +62,25 @@ def test_ageing_set_is_renewed_in_the_background(key_set, issuer, clock):
     assert set(key_set.keys()) == {"next-key"}
 
 
+def test_set_that_nobody_renewed_in_time_is_waited_for(key_set, issuer, clock):
+    key_set.keys()
+    issuer.mint.key_id = "next-key"
+    clock.advance(303)
+
+    assert set(key_set.keys()) == {"next-key"}
+
+
+def test_nobody_waits_twice_for_an_issuer_that_is_away(key_set, issuer, clock):
+    key_set.keys()
+    issuer.away = True
+    clock.advance(2000)
+
+    for _ in range(3):
+        assert set(key_set.keys()) == {"test-key"}
+
+    assert issuer.fetches == 2
+
+
 def test_last_good_set_outlives_the_issuer(key_set, issuer, clock):
     key_set.keys()
     issuer.away = True

@@ -67,6 +67,8 @@ class Premises:
             "AUTH_USERS_FILE": str(USERS_FILE),
             "SHOP_MIGRATE": "auto",
             "RELAY_SECONDS": "3600",
+            # Tests let months pass; those of the rotation say when.
+            "KEY_ROTATION_SECONDS": "1e12",
             **environ,
         }
         app = create_app(

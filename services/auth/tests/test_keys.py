@@ -1,15 +1,17 @@
 import base64
 import stat
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from threading import Barrier
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from chassis.inbound.keyset import parse_key_set
-from chassis.testing import START, bearer
+from chassis.testing import START, FakeClock, bearer
 from services.auth.keys import KeyRing, thumbprint
 from services.auth.models import Base, StoredKey
+from services.auth.rotation import Schedule
 from storage.database import Database
 
 from .conftest import Premises
@@ -27,6 +29,11 @@ def pair(databases, tmp_path):
         yield pair
         for database in pair:
             database.close()
+
+
+def ring_of(database):
+    clock, schedule = FakeClock(), Schedule(*(timedelta(seconds=n) for n in (300, 600, 86400)))
+    return KeyRing(database, clock, schedule), clock
 
 
 def add_key(database, generation):
@@ -81,9 +88,9 @@ def test_tokens_outlive_a_restart(premises):
 def test_shops_have_different_keys(pair, tmp_path):
     other = Database(f"sqlite:///{tmp_path}/other.sqlite3")
     other.create_all(Base.metadata)
-    rings = [KeyRing(pair[0]), KeyRing(other)]
+    rings = [ring_of(database)[0] for database in (pair[0], other)]
     for ring in rings:
-        ring.load(START)
+        ring.load()
     other.close()
 
     assert rings[0].signing_key.key_id != rings[1].signing_key.key_id
@@ -100,24 +107,26 @@ def test_two_processes_that_start_at_once_agree_on_one_key(pair, monkeypatch):
         return keys
 
     monkeypatch.setattr(KeyRing, "_read", read_together)
-    rings = [KeyRing(database) for database in pair]
+    rings = [ring_of(database)[0] for database in pair]
     with ThreadPoolExecutor() as threads:
-        list(threads.map(lambda ring: ring.load(START), rings))
+        list(threads.map(KeyRing.load, rings))
 
     assert rings[0].signing_key.key_id == rings[1].signing_key.key_id
     assert len(rings[0].keys()) == 1
 
 
-def test_newest_key_signs_and_all_are_published(pair):
+def test_newest_key_that_verifiers_have_signs_and_all_are_published(pair):
     for generation in (1, 3, 2):
         add_key(pair[0], generation)
 
-    ring = KeyRing(pair[0])
-    ring.load(START)
+    ring, clock = ring_of(pair[0])
+    ring.load()
 
     published = [key["kid"] for key in ring.jwks()["keys"]]
     assert published == list(ring.keys())
     assert len(published) == 3
+    assert ring.signing_key.key_id == published[0]
+    clock.advance(310)
     assert ring.signing_key.key_id == published[-1]
 
 
@@ -128,7 +137,8 @@ def test_token_of_the_key_before_is_still_good(premises):
     ring, first = app.extensions["desk"].key_ring, app.extensions["desk"].key_ring.signing_key
     add_key(app.extensions["desk"].database, 2)
 
-    ring.load(premises.clock.now())
+    ring.load()
+    premises.clock.advance(310)
 
     assert ring.signing_key != first
     assert client.get("/api/v1/auth/me").status_code == 200
