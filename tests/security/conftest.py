@@ -1,6 +1,5 @@
 """Come in through the gateway of the running shop."""
 
-import json
 from datetime import timedelta
 
 import pytest
@@ -13,6 +12,7 @@ from storage.database import Database
 from tests.e2e.shopper import Shopper
 from tests.resilience import rounds
 from tests.security.line import Line
+from tests.waiting import wait_until
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -27,16 +27,28 @@ def line(running_shop):
 
 
 @pytest.fixture(scope="module")
-def cookies(running_shop):
-    names = ("alice", "admin")
-    signed_in = {name: Shopper(running_shop.url).sign_in(name) for name in names}
-    return {n: {"Cookie": f"token={s.session.cookies['token']}"} for n, s in signed_in.items()}
+def ids(running_shop):
+    """Hold the ids of users by their names."""
+    people = {name: Shopper(running_shop.url).sign_in(name) for name in ("alice", "admin")}
+    for each in people.values():
+        # Accounts hears of them soon after the start.
+        wait_until(lambda each=each: each.get("/api/v1/accounts/me").status_code == 200)
+    return {name: each.get("/api/v1/auth/me").json()["id"] for name, each in people.items()}
 
 
 @pytest.fixture(scope="module")
-def operator_id(line, cookies):
-    me = line.send("GET", "/api/v1/auth/me", cookies["admin"].items())
-    return json.loads(me.text)["id"]
+def cookies(ids, mint):
+    """Hold tokens that no log-out and no new password of another test ends."""
+    tokens = {"alice": mint.user(ids["alice"], ("customer",))}
+    tokens["admin"] = mint.user(ids["admin"], ("operator",))
+    # Somebody who may be erased.
+    tokens["nobody"] = mint.user("nobody-in-particular", ("customer",))
+    return {name: {"Cookie": f"token={token}"} for name, token in tokens.items()}
+
+
+@pytest.fixture(scope="module")
+def operator_id(ids):
+    return ids["admin"]
 
 
 @pytest.fixture(scope="module")

@@ -61,7 +61,7 @@ def is_elsewhere(location, host):
 @each(REACHABLE)
 def test_every_answer_has_the_headers_that_protect_it(line, cookies, operation):
     may_be_kept = operation.access is Access.PUBLIC and not operation.unsafe
-    callers = {"nobody": {}, "a customer": cookies["alice"], "a liar": {"Cookie": "token=x"}}
+    callers = {"nobody": {}, "a customer": cookies["nobody"], "a liar": {"Cookie": "token=x"}}
     path = path_of(operation)
 
     replies = [line.call(operation, headers) for headers in callers.values()]
@@ -83,7 +83,7 @@ def test_no_other_site_may_read_an_answer(line, cookies, operation):
     )
 
     for origin in origins:
-        sent = {**cookies["alice"], "Origin": origin}
+        sent = {**cookies["nobody"], "Origin": origin}
         preflight = line.send("OPTIONS", path_of(operation), {**sent, **asks}.items())
         reply = line.send("GET", path_of(operation), sent.items())
 
@@ -100,9 +100,9 @@ def test_no_answer_leads_to_another_site(line, cookies, operation):
         "&".join([query, *(f"{name}={quote(target, safe='')}" for name in PARAMETERS)]).strip("&")
         for target in where
     ]
-    replies = [line.send("GET", f"{path}?{text}", cookies["alice"].items()) for text in queries]
+    replies = [line.send("GET", f"{path}?{text}", cookies["nobody"].items()) for text in queries]
     if operation.unsafe:
-        own = {**cookies["alice"], "Referer": "https://evil.example/"}
+        own = {**cookies["nobody"], "Referer": "https://evil.example/"}
         replies += [line.call(operation, own), line.call(operation, {"Accept": "text/html", **own})]
 
     for reply in replies:

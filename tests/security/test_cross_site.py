@@ -53,8 +53,8 @@ def test_other_headers_of_own_pages_and_of_programs_do_as_well(world, headers):
 
 @each(BROWSERS)
 def test_bearer_header_is_no_browsers_doing(world, operation):
-    caller = world.callers[world.entitled(operation)] or {"Authorization": "Bearer x"}
     subject = world.subject(operation)
+    caller = world.callers[world.entitled(operation)] or {"Authorization": "Bearer x"}
 
     answer = world.send(operation, {**caller, **HOSTILE["cross-site"]}, subject)
 

@@ -41,6 +41,8 @@ NEIGHBOURS = {
     "REDIS_URL": f"redis://:{PLANTED['redis']}@127.0.0.1:1",
     "CELERY_BROKER_URL": f"redis://:{PLANTED['broker']}@127.0.0.1:1",
     "SMTP_URL": f"smtp://shop:{PLANTED['mail']}@127.0.0.1:1",
+    "MAIL_FROM": "shop@example.com",
+    "SHOP_URL": "https://shop.example.com",
 }
 
 

@@ -221,12 +221,15 @@ class World:
         return {claim: claims[claim] for claim in ("sub", "sid") if claim in claims}
 
     def _give_back_password(self) -> None:
-        """Let the one who changes it have the password of the beginning."""
+        """Let the one who changes it have the password of the beginning, and a new session."""
         desk = self.shop.apps["auth"].extensions["desk"]
         password_hash = desk.hasher.hash(NEWCOMER["password"])
         with desk.database.write() as session:
             theirs = update(User).where(User.id == self.ids[CHANGER])
             session.execute(theirs.values(password_hash=password_hash))
+        credentials = {"username": CHANGER, "password": NEWCOMER["password"]}
+        signed_in = self.ask("auth", "POST", "/api/v1/auth/login", "nobody", credentials)
+        self.callers[CHANGER] = bearer(signed_in["access_token"])
 
     def tell_of(self, username: str, user_id: str) -> None:
         """Tell accounts of a user, as auth does."""
