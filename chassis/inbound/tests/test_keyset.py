@@ -62,8 +62,9 @@ def test_ageing_set_is_renewed_in_the_background(key_set, issuer, clock):
     assert set(key_set.keys()) == {"next-key"}
 
 
-def test_set_that_nobody_renewed_in_time_is_waited_for(key_set, issuer, clock):
+def test_set_that_nobody_renewed_in_time_is_waited_for(key_set, issuer, clock, monkeypatch):
     key_set.keys()
+    monkeypatch.setattr("threading.Thread", None)
     issuer.mint.key_id = "next-key"
     clock.advance(303)
 
