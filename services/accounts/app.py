@@ -6,10 +6,10 @@ from chassis.background import Background
 from chassis.clock import Clock, SystemClock
 from chassis.inbound.api import Api
 from chassis.inbound.app import create_flask
-from storage import consumer
-from storage.consumer import Consumer
+from messaging import consumer
+from messaging.consumer import Consumer
+from messaging.outbox import Relay
 from storage.database import Database
-from storage.outbox import Relay
 from storage.schema import Schema
 
 from . import routes

@@ -11,11 +11,11 @@ from requests.adapters import BaseAdapter
 from chassis.clock import Clock
 from chassis.errors import BadUpstream, DeadlineExceeded, Unavailable
 from chassis.inbound.keyset import KeySet, RemoteKeySet
-from chassis.outbound import events
 from chassis.outbound.breaker import BreakerPolicy, CircuitBreakerGuard
 from chassis.outbound.client import ServiceClient
 from chassis.outbound.service_tokens import service_tokens
-from storage.outbox import Transport
+from messaging import transports
+from messaging.outbox import Transport
 
 from .config import Config
 from .errors import LastOperator
@@ -91,7 +91,7 @@ def connect(
         read_timeout=ERASE_SECONDS,
         transport=transport,
     )
-    subscriber, way = events.find_way(
+    subscriber, way = transports.find_way(
         SUBSCRIBER,
         config.notifications_url,
         config.celery_broker_url,

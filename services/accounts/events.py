@@ -13,8 +13,8 @@ from sqlalchemy.orm import Session
 
 from chassis.clock import Clock
 from chassis.inbound.api import Text
-from storage import outbox
-from storage.consumer import Lenient, Wanted
+from messaging import outbox
+from messaging.consumer import Lenient, Wanted
 
 from . import repository
 from .domain import MAX_EMAIL_LENGTH, MAX_ID_LENGTH, MAX_USERNAME_LENGTH, is_language

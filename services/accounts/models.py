@@ -5,9 +5,9 @@ from datetime import datetime
 from sqlalchemy import ForeignKey, Index, String
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
+from messaging.inbox import InboxColumns
+from messaging.outbox import OutboxColumns
 from storage.database import Timestamp
-from storage.inbox import InboxColumns
-from storage.outbox import OutboxColumns
 
 from .domain import (
     MAX_EMAIL_LENGTH,

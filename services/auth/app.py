@@ -10,8 +10,8 @@ from chassis.clock import Clock, SystemClock
 from chassis.inbound.api import Api
 from chassis.inbound.app import AUDIENCE, create_flask
 from chassis.renewal import Renewed
+from messaging.outbox import Relay
 from storage.database import Database
-from storage.outbox import Relay
 from storage.schema import Schema
 
 from . import cli, routes, service

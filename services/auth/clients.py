@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from requests.adapters import BaseAdapter
 
 from chassis.clock import Clock
-from chassis.outbound import events
 from chassis.outbound.breaker import CircuitBreakerGuard
 from chassis.outbound.client import ServiceClient
 from chassis.renewal import Renewed
-from storage.outbox import Transport
+from messaging import transports
+from messaging.outbox import Transport
 
 from .config import Config
 
@@ -39,8 +39,8 @@ def connect(
         SUBSCRIBER,
         config.accounts_url,
         clock=clock,
-        policy=events.BREAKER,
+        policy=transports.BREAKER,
         tokens=tokens,
         transport=transport,
     )
-    return Clients(events.HTTPTransport(accounts), {SUBSCRIBER: accounts.caller.breaker})
+    return Clients(transports.HTTPTransport(accounts), {SUBSCRIBER: accounts.caller.breaker})

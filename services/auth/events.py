@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
-from storage import outbox
+from messaging import outbox
 
 from .models import OutboxEvent, User
 

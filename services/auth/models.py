@@ -5,8 +5,8 @@ from datetime import datetime
 from sqlalchemy import JSON, ForeignKey, Index, LargeBinary, String
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from messaging.outbox import OutboxColumns
 from storage.database import Timestamp
-from storage.outbox import OutboxColumns
 
 from .domain import MAX_EMAIL_LENGTH, MAX_USERNAME_LENGTH
 

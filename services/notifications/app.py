@@ -6,7 +6,7 @@ from chassis.background import Background
 from chassis.clock import Clock, SystemClock
 from chassis.inbound.api import Api
 from chassis.inbound.app import create_flask
-from storage import consumer
+from messaging import consumer
 from storage.schema import Schema
 
 from . import routes

@@ -16,8 +16,8 @@ from chassis.errors import BadUpstream, Unavailable
 from chassis.inbound.keyset import KeySet, RemoteKeySet
 from chassis.outbound.breaker import CircuitBreakerGuard
 from chassis.outbound.client import Answer, ServiceClient
-from chassis.outbound.events import BREAKER
 from chassis.outbound.service_tokens import service_tokens
+from messaging.transports import BREAKER
 
 from .config import Config
 from .domain import Recipient

@@ -8,7 +8,7 @@ from marshmallow import fields, validate
 
 from chassis.inbound.api import Integer, Text
 from contracts.money import MAX_AMOUNT_MINOR, MINOR_DIGITS
-from storage.consumer import Lenient
+from messaging.consumer import Lenient
 
 
 class AccountOpenedSchema(Lenient):

@@ -1,4 +1,4 @@
-"""Send the mail that an event leads to, for the relay of :mod:`storage.outbox`."""
+"""Send the mail that an event leads to, for the relay of :mod:`messaging.outbox`."""
 
 import logging
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from typing import Any
 import marshmallow as ma
 
 from chassis.errors import EventRefused
-from storage.consumer import VERSION, EnvelopeSchema
+from messaging.consumer import VERSION, EnvelopeSchema
 
 from .clients import Accounts
 from .domain import Recipient

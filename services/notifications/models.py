@@ -2,8 +2,8 @@
 
 from sqlalchemy.orm import DeclarativeBase
 
-from storage.inbox import InboxColumns
-from storage.outbox import OutboxColumns
+from messaging.inbox import InboxColumns
+from messaging.outbox import OutboxColumns
 
 
 class Base(DeclarativeBase):

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from storage.backlog import backlog, retry
+from messaging.backlog import backlog, retry
 
 from .models import Mail
 from .service import PostOffice

@@ -1,4 +1,4 @@
-"""Speak HTTP with operators; events come in at :mod:`storage.consumer`."""
+"""Speak HTTP with operators; events come in at :mod:`messaging.consumer`."""
 
 from typing import Any
 

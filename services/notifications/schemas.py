@@ -4,7 +4,7 @@ from marshmallow import fields, validate
 
 from chassis.inbound.api import Schema
 from chassis.outbound.breaker import BreakerState
-from storage.backlog import DeadLetterSchema, OutboxSchema
+from messaging.backlog import DeadLetterSchema, OutboxSchema
 
 
 class BreakerSchema(Schema):

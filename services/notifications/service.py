@@ -11,11 +11,11 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from chassis.clock import Clock
-from storage import outbox
-from storage.consumer import Consumer, Wanted
+from messaging import outbox
+from messaging.consumer import Consumer, Wanted
+from messaging.inbox import first_time
+from messaging.outbox import THREADS, Relay
 from storage.database import Database
-from storage.inbox import first_time
-from storage.outbox import THREADS, Relay
 
 from .clients import Clients
 from .config import Config, sender

@@ -26,8 +26,8 @@ from chassis.background import Background
 from chassis.clock import SystemClock
 from chassis.config import ConfigError
 from chassis.errors import Invalid, Unavailable
-from chassis.outbound.celery_events import TASK
-from storage.consumer import EnvelopeSchema
+from messaging.celery_transport import TASK
+from messaging.consumer import EnvelopeSchema
 
 from .clients import connect
 from .config import Config

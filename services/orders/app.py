@@ -6,8 +6,8 @@ from chassis.background import Background
 from chassis.clock import Clock, SystemClock
 from chassis.inbound.api import Api
 from chassis.inbound.app import create_flask
+from messaging.outbox import Relay
 from storage.database import Database
-from storage.outbox import Relay
 from storage.schema import Schema
 
 from . import reconciler, routes

@@ -16,12 +16,12 @@ from requests.adapters import BaseAdapter
 from chassis.clock import Clock
 from chassis.errors import BadUpstream
 from chassis.inbound.keyset import KeySet, RemoteKeySet
-from chassis.outbound import events
 from chassis.outbound.breaker import BreakerPolicy, CircuitBreakerGuard
 from chassis.outbound.client import Answer, ServiceClient
 from chassis.outbound.service_tokens import service_tokens
 from contracts.money import Money
-from storage.outbox import Transport
+from messaging import transports
+from messaging.outbox import Transport
 
 from .config import Config
 from .domain import Line, PricedLine
@@ -272,7 +272,7 @@ def connect(
     payments = client("payments", config.payments_url)
     breakers = {each.caller.name: each.caller.breaker for each in (auth, products, payments)}
     breakers["products (offers)"] = reader.caller.breaker
-    subscriber, way = events.find_way(
+    subscriber, way = transports.find_way(
         SUBSCRIBER,
         config.notifications_url,
         config.celery_broker_url,

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from chassis.config import Secret, ServiceConfig, positive, seconds, setting
-from chassis.outbound.events import base_address
 from contracts.topology import default_url
+from messaging.transports import base_address
 from storage.database import database_address
 from storage.database import default_url as default_database_url
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from storage import outbox
+from messaging import outbox
 
 from .answers import order_document
 from .domain import Status

@@ -6,9 +6,9 @@ from typing import Any
 from sqlalchemy import JSON, BigInteger, CheckConstraint, ForeignKey, Index, String
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
+from messaging.outbox import OutboxColumns
 from storage.database import Timestamp
 from storage.idempotency import IdempotencyColumns
-from storage.outbox import OutboxColumns
 
 
 class Base(DeclarativeBase):

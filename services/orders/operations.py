@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Row, select
 from sqlalchemy.orm import Session
 
-from storage.backlog import backlog, retry
+from messaging.backlog import backlog, retry
 
 from . import repository
 from .models import Order, OutboxEvent

@@ -8,7 +8,7 @@ from marshmallow import ValidationError, fields, post_load, validate
 from chassis.inbound.api import Integer, Schema, Text
 from chassis.outbound.breaker import BreakerState
 from contracts.money import Money, MoneySchema
-from storage.backlog import DeadLetterSchema, OutboxSchema
+from messaging.backlog import DeadLetterSchema, OutboxSchema
 
 from .domain import MAX_LINES, MAX_QUANTITY, Line, Status
 

@@ -14,7 +14,7 @@ def test_every_crash_point_is_listed_once():
     )
     code = [
         path.read_text("utf-8")
-        for folder in ("services", "storage")
+        for folder in ("services", "messaging")
         for path in (ROOT / folder).rglob("*.py")
         if "tests" not in path.parts
     ]

@@ -13,7 +13,7 @@ from tests.docs.pages import ROOT, blocks, rows, sections, text_of
 from tests.e2e.shopper import Shopper
 
 PAGE = "docs/problems.md"
-PACKAGES = ("chassis", "gateway", "services", "storage")
+PACKAGES = ("chassis", "gateway", "messaging", "services", "storage")
 TITLE = re.compile(r"^(\d{3}) · (.+)$")
 AREAS = "Contents"
 

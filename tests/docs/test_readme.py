@@ -105,7 +105,7 @@ def test_table_of_services_lists_every_folder_with_its_readme():
     assert {f"services/{path.name}" for path in services} <= folders
 
 
-@pytest.mark.parametrize("package", ["chassis", "storage"])
+@pytest.mark.parametrize("package", ["chassis", "messaging", "storage"])
 def test_every_module_that_services_share_has_its_line(package):
     modules = {
         path.stem

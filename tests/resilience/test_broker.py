@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from kombu import Connection
 
-from chassis.outbound import events
 from chassis.outbound.breaker import CircuitBreakerGuard
-from chassis.outbound.celery_events import TASK, CeleryTransport
+from messaging import transports
+from messaging.celery_transport import TASK, CeleryTransport
 
 ROOT = Path(__file__).parents[2]
 QUEUES = (f"queue-{number}" for number in itertools.count())
@@ -18,7 +18,7 @@ QUEUES = (f"queue-{number}" for number in itertools.count())
 
 def test_event_is_a_durable_task_with_the_envelope_alone():
     queue = next(QUEUES)
-    transport = CeleryTransport("memory://", queue, CircuitBreakerGuard("b", events.BREAKER))
+    transport = CeleryTransport("memory://", queue, CircuitBreakerGuard("b", transports.BREAKER))
 
     transport.deliver({"id": "event-1", "type": "thing.made"})
 

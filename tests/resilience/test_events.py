@@ -10,13 +10,12 @@ import pytest
 from sqlalchemy import update
 from sqlalchemy.orm import DeclarativeBase
 
-from chassis.outbound import events
 from chassis.outbound.client import ServiceClient
-from chassis.outbound.events import HTTPTransport
 from chassis.testing import FakeClock
-from storage import outbox
+from messaging import outbox, transports
+from messaging.outbox import OutboxColumns, Relay
+from messaging.transports import HTTPTransport
 from storage.database import Database
-from storage.outbox import OutboxColumns, Relay
 from tests.e2e.running import ROOT
 from tests.e2e.shopper import Shopper
 from tests.resilience.subscriber import Subscriber
@@ -52,7 +51,7 @@ def database(tmp_path):
 
 @pytest.fixture
 def relay(database, subscriber, clock):
-    client = ServiceClient("subscriber", subscriber.url, clock=clock, policy=events.BREAKER)
+    client = ServiceClient("subscriber", subscriber.url, clock=clock, policy=transports.BREAKER)
     yield Relay(database, Waiting, HTTPTransport(client), clock)
     client.close()
 

@@ -7,9 +7,9 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from storage import inbox
+from messaging import inbox
+from messaging.inbox import InboxColumns
 from storage.database import Database
-from storage.inbox import InboxColumns
 
 
 class Base(DeclarativeBase):

@@ -17,12 +17,12 @@ from sqlalchemy import update
 from werkzeug.test import TestResponse
 
 from chassis.testing import TokenMint, bearer
+from messaging import outbox
 from services.auth.models import User
 from services.notifications.models import Mail
 from services.orders.models import OutboxEvent
 from services.payments.config import DEVELOPMENT_WEBHOOK_SECRET
 from services.payments.signatures import SIGNATURE_HEADER, sign
-from storage import outbox
 from tests.databases import rows_of
 from tests.security.policy import (
     LINE,

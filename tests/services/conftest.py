@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from chassis.outbound.celery_events import CeleryTransport
+from messaging.celery_transport import CeleryTransport
 from tests.brokers import KINDS, Broker, open_broker
 from tests.mail_server import MailServer
 from tests.services.mail_worker import QUEUE, Neighbours, Worker, new_transport

@@ -12,9 +12,9 @@ from typing import Any
 
 from sqlalchemy import select
 
-from chassis.outbound import events
 from chassis.outbound.breaker import CircuitBreakerGuard
-from chassis.outbound.celery_events import CeleryTransport
+from messaging import transports
+from messaging.celery_transport import CeleryTransport
 from services.notifications.models import Base, Mail
 from services.notifications.tests.samples import ORDER
 from storage.database import Database
@@ -26,7 +26,7 @@ QUEUE = "notifications"
 
 def new_transport(broker: Broker) -> CeleryTransport:
     """Return what orders publishes with."""
-    return CeleryTransport(broker.url, QUEUE, CircuitBreakerGuard("broker", events.BREAKER))
+    return CeleryTransport(broker.url, QUEUE, CircuitBreakerGuard("broker", transports.BREAKER))
 
 
 class Neighbours:

@@ -8,11 +8,11 @@ from sqlalchemy.orm import DeclarativeBase
 
 from chassis.clock import SystemClock
 from chassis.errors import Unavailable
-from chassis.outbound.celery_events import TASK
+from messaging import outbox
+from messaging.celery_transport import TASK
+from messaging.outbox import OutboxColumns, Relay
 from services.notifications.tests.samples import an_event
-from storage import outbox
 from storage.database import Database
-from storage.outbox import OutboxColumns, Relay
 from tests.services.mail_worker import QUEUE, an_order, new_transport
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(180)]

@@ -8,12 +8,12 @@ from flask import Flask, request
 from sqlalchemy import select
 
 from chassis.inbound.tokens import TokenVerifier
+from messaging.outbox import Relay
 from services.auth.clients import connect
 from services.auth.config import Config
 from services.auth.models import OutboxEvent
 from services.auth.tokens import own_tokens
 from storage.database import Database
-from storage.outbox import Relay
 from storage.schema import migrate
 from tests.contract.event_schemas import faults
 from tests.system.wsgi_adapter import WSGIAdapter

@@ -6,8 +6,8 @@ import pytest
 from sqlalchemy import delete, func, select
 
 from chassis.errors import Unavailable
+from messaging import outbox
 from services.auth.models import LoginSession, OutboxEvent, User
-from storage import outbox
 from tests.contract.event_schemas import faults
 from tests.resilience.at_once import at_once
 

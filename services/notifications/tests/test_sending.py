@@ -5,9 +5,9 @@ from datetime import timedelta
 import pytest
 
 from chassis.errors import EventRefused, Unavailable
+from messaging.consumer import KEPT, EnvelopeSchema
 from services.notifications.models import Mail
 from services.notifications.service import FORGET_EVERY
-from storage.consumer import KEPT, EnvelopeSchema
 
 from .samples import an_event
 

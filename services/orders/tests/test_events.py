@@ -6,9 +6,9 @@ import pytest
 from sqlalchemy import func, select
 
 from chassis.errors import Unavailable
+from messaging import outbox
 from services.orders import reconciler, saga
 from services.orders.models import OutboxEvent
-from storage import outbox
 from tests.contract.event_schemas import faults
 
 

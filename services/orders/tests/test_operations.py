@@ -5,10 +5,10 @@ import pytest
 from chassis.errors import Unavailable
 from chassis.outbound.breaker import CircuitBreakerGuard
 from chassis.testing import bearer
+from messaging.outbox import EventRefused
 from services.orders import operations
 from services.orders.clients import connect
 from services.orders.config import Config
-from storage.outbox import EventRefused
 from tests.waiting import wait_until
 
 

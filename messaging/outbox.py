@@ -3,7 +3,7 @@
 Patterns: Transactional outbox, Polling publisher, Dead letter (Richardson, Microservices Patterns,
 3.3.7; Hohpe and Woolf, Enterprise Integration Patterns).  An event is committed with the change
 that it reports, or not at all; the relay delivers it at least once, so that consumers keep an
-:mod:`~storage.inbox`.
+:mod:`~messaging.inbox`.
 
 Events of one aggregate are delivered in order, those of different aggregates beside each other.
 A delivery ends in one of these ways:

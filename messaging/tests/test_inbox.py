@@ -7,8 +7,8 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import DeclarativeBase
 
 from chassis.testing import FakeClock
-from storage import inbox
-from storage.inbox import InboxColumns
+from messaging import inbox
+from messaging.inbox import InboxColumns
 from tests.databases import opened
 
 

@@ -13,9 +13,9 @@ from sqlalchemy.orm import DeclarativeBase
 from chassis import tracing
 from chassis.errors import BadUpstream, DeadlineExceeded, Unavailable
 from chassis.testing import FakeClock
-from storage import outbox
+from messaging import outbox
+from messaging.outbox import EventRefused, OutboxColumns, Relay
 from storage.database import Database
-from storage.outbox import EventRefused, OutboxColumns, Relay
 from tests.waiting import wait_until
 
 

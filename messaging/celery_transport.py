@@ -1,4 +1,4 @@
-"""Hand events to a message broker as Celery tasks, for the relay of :mod:`storage.outbox`.
+"""Hand events to a message broker as Celery tasks, for the relay of :mod:`messaging.outbox`.
 
 Importing this imports Celery, so that only who has a broker does.  Once the broker has confirmed
 an event, the task queue answers for it: a worker that can't take it has to set it aside itself.

@@ -5,12 +5,11 @@ import json
 import pytest
 
 from chassis.errors import BadUpstream, DeadlineExceeded, Unavailable
-from chassis.outbound import events
 from chassis.outbound.client import ServiceClient
-from chassis.outbound.events import HTTPTransport
-from storage.outbox import MAX_TRIES, EventRefused
-
-from .neighbours import http_answer, say, stay_silent
+from chassis.outbound.tests.neighbours import http_answer, say, stay_silent
+from messaging import transports
+from messaging.outbox import MAX_TRIES, EventRefused
+from messaging.transports import HTTPTransport
 
 ENVELOPE = {"id": "event-1", "type": "thing.made", "version": 1, "request_id": None, "data": {}}
 
@@ -20,7 +19,7 @@ def open_transport():
     clients = []
 
     def open_transport(url):
-        client = ServiceClient("subscriber", url, policy=events.BREAKER, read_timeout=0.3)
+        client = ServiceClient("subscriber", url, policy=transports.BREAKER, read_timeout=0.3)
         clients.append(client)
         return HTTPTransport(client)
 
@@ -85,7 +84,7 @@ def test_subscriber_that_hangs_is_late(start_callee, open_transport):
 
 
 def test_subscriber_is_tried_again_soon_after_it_is_back():
-    assert events.BREAKER.max_open_seconds <= 5
+    assert transports.BREAKER.max_open_seconds <= 5
 
 
 @pytest.mark.parametrize(
@@ -93,6 +92,6 @@ def test_subscriber_is_tried_again_soon_after_it_is_back():
     [("http://h", "", "hearers"), ("http://h", "memory://", "broker")],
 )
 def test_broker_comes_before_the_address(url, broker_url, way):
-    _, breakers = events.find_way("hearers", url, broker_url)
+    _, breakers = transports.find_way("hearers", url, broker_url)
 
     assert list(breakers) == [way]

@@ -9,9 +9,9 @@ from chassis.errors import Unavailable
 from chassis.inbound.api import Api, Text
 from chassis.inbound.app import create_flask
 from chassis.testing import START, FakeClock, TokenMint, bearer
-from storage import consumer
-from storage.consumer import KEPT, Consumer, Lenient, Wanted
-from storage.inbox import InboxColumns
+from messaging import consumer
+from messaging.consumer import KEPT, Consumer, Lenient, Wanted
+from messaging.inbox import InboxColumns
 from tests.databases import opened
 
 

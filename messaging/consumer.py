@@ -2,7 +2,7 @@
 
 Pattern: Idempotent consumer (Richardson, Microservices Patterns, 3.3.6).  What a service does about
 an event and the note that it has seen it are one transaction.  Events come over HTTP from a relay
-of :mod:`~storage.outbox`, or by a message broker; :meth:`Consumer.take` is the same for both.
+of :mod:`~messaging.outbox`, or by a message broker; :meth:`Consumer.take` is the same for both.
 """
 
 from collections.abc import Callable, Mapping
@@ -19,8 +19,8 @@ from chassis.clock import Clock
 from chassis.errors import Invalid
 from chassis.inbound.api import Blueprint, Integer, Text
 from chassis.inbound.identity import requires_scope
+from messaging.inbox import InboxColumns, first_time, forget_older
 from storage.database import Database
-from storage.inbox import InboxColumns, first_time, forget_older
 
 VERSION = 1
 # Longer than a publisher or a broker keeps an event that was taken already.

@@ -1,6 +1,6 @@
-"""Take events to a subscriber, for the relay of :mod:`storage.outbox`.
+"""Take events to a subscriber, for the relay of :mod:`messaging.outbox`.
 
-That is over HTTP, or by a message broker (:mod:`chassis.outbound.celery_events`).
+That is over HTTP, or by a message broker (:mod:`messaging.celery_transport`).
 """
 
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ from chassis.outbound.client import ServiceClient
 from chassis.renewal import Renewed
 
 if TYPE_CHECKING:
-    from chassis.outbound.celery_events import CeleryTransport
+    from messaging.celery_transport import CeleryTransport
 
 PATH = "/internal/events"
 # A relay tries a subscriber that is back within seconds, and so does no harm: it is one caller.
@@ -63,7 +63,7 @@ def find_way(
     """
     if broker_url:
         # Celery takes memory that a shop without a broker can do without.
-        from chassis.outbound.celery_events import CeleryTransport  # noqa: PLC0415
+        from messaging.celery_transport import CeleryTransport  # noqa: PLC0415
 
         breaker = CircuitBreakerGuard("broker", BREAKER, clock=clock)
         return CeleryTransport(broker_url, name, breaker), {"broker": breaker}

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from chassis.errors import NotFound
 from chassis.inbound.api import Schema
-from storage.outbox import Model, dead_letters, revive, waiting
+from messaging.outbox import Model, dead_letters, revive, waiting
 
 SHOWN = 100
 
