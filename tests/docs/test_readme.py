@@ -40,10 +40,16 @@ def transcript(run, shop_url) -> list[tuple[str, str, str]]:
     catalogue = json.loads((ROOT / "services/products/catalogue.json").read_text("utf-8"))
     Shopper(shop_url).sign_in("admin").set_stock(1, catalogue["products"][0]["stock"])
     address, key = shop_url.removeprefix("http://"), f"my-first-order-{uuid.uuid4()}"
-    here = [
-        (command.replace("localhost:8000", address).replace("my-first-order", key), shown)
-        for command, shown in commands(README)
-    ]
+    name = f"carol-{uuid.uuid4().hex[:8]}"
+    ours = {"localhost:8000": address, "my-first-order": key, "carol@": f"{name}@"}
+    ours |= {'"username":"carol"': f'"username":"{name}"'}
+
+    def here_and_now(text: str) -> str:
+        for theirs, mine in ours.items():
+            text = text.replace(theirs, mine)
+        return text
+
+    here = [(here_and_now(command), here_and_now(shown)) for command, shown in commands(README)]
     return [(command, shown, run(command).strip()) for command, shown in here]
 
 

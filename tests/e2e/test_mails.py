@@ -1,31 +1,23 @@
-"""Get a mail from a shop without broker and mail server."""
-
-import email
-from email.policy import SMTP
+"""Register, and get one's mails from a shop without broker and mail server."""
 
 import pytest
 
-from tests.e2e.shopper import Shopper
-from tests.services.mail_worker import Neighbours
+from tests.e2e import newcomer
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.e2e
 
 
-@pytest.fixture
-def accounts():
-    accounts = Neighbours()
-    yield accounts
-    accounts.close()
+def test_newcomer_is_welcomed_greeted_in_their_language_and_told_of_the_order(open_shop):
+    shop = open_shop()
 
+    greeting, order = newcomer.live(shop.url)
+    wait_until(lambda: len([*shop.data.glob("mail/*.eml")]) == 2, 10)
 
-def test_order_is_confirmed_by_a_file(open_shop, accounts):
-    shop = open_shop(ACCOUNTS_URL=accounts.url)
-
-    order = Shopper(shop.url).sign_in("alice").order().json()
-    wait_until(lambda: [*shop.data.glob("mail/*.eml")])
-
-    (path,) = shop.data.glob("mail/*.eml")
-    mail = email.message_from_bytes(path.read_bytes(), policy=SMTP)
-    assert order["id"] in mail["Subject"]
-    assert order["id"] in mail.get_body(("html",)).get_content()
+    assert (greeting["message"], greeting["language"]) == ("Hallo, Wilhelmine!", "de")
+    welcome, confirmed = map(newcomer.read, sorted(shop.data.glob("mail/*.eml")))
+    assert newcomer.NAME in welcome["To"]
+    assert (welcome["Content-Language"], confirmed["Content-Language"]) == ("en", "de")
+    assert order["id"] in confirmed["Subject"]
+    for kind in ("plain", "html"):
+        assert order["id"] in confirmed.get_body((kind,)).get_content()
