@@ -24,10 +24,10 @@ test-long: ## Run the long races and the killing of services; `ROUNDS=10` plays 
 	$(for-working)
 	@exec $(python) -m pytest -m long $(ARGS)
 
-test-services: ## Run the tests with real RabbitMQ and Redis, which it brings if they are missing
+test-services: ## Run the tests with real RabbitMQ and Redis, which it brings if they are missing, and with whole shops
 	$(for-working)
 	@sh tools/brokers
-	@exec $(python) -m pytest -m services --numprocesses 2 --dist loadgroup $(ARGS)
+	@exec $(python) -m pytest -m "services and not long" --numprocesses 2 --dist loadgroup $(ARGS)
 
 check: lint ## Check style, types, imports and pins, without changing anything
 	@$(python) -m ruff format --check --quiet .

@@ -14,7 +14,7 @@ from tests.docs.curl import Curl
 from tests.docs.pages import ROOT, blocks, commands, fits, text_of
 from tests.e2e import running
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.services]
 
 # Another name and port than the page's, for whoever has followed it already.
 NAME, DISTANCE = "examples", max(PORT_OFFSETS.values()) + 1

@@ -11,7 +11,7 @@ from tests.e2e.running import ROOT
 from tests.e2e.shopper import Shopper
 from tools.operations import WATCHED
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.services]
 
 
 def operations(folder, *arguments):

@@ -23,6 +23,7 @@ def shop(settings, tmp_path_factory):
         yield shop
 
 
+@pytest.mark.services
 def test_shop_keeps_everything_in_postgresql_and_finds_it_after_a_restart(shop, settings):
     alice, operator = Shopper(shop.url).sign_in(), Shopper(shop.url).sign_in("admin")
     operator.set_stock(11, 20)

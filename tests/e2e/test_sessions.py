@@ -17,6 +17,7 @@ def token_of(shopper):
     return shopper.session.cookies.get("token")
 
 
+@pytest.mark.services
 def test_browser_refreshes_when_its_token_has_expired(open_shop):
     shop = open_shop(ACCESS_TOKEN_SECONDS="2")
     alice, bearer = Shopper(shop.url).sign_in("alice"), Shopper(shop.url)

@@ -8,7 +8,7 @@ import pytest
 from tests.e2e.shopper import Shopper
 from tests.resilience.at_once import at_once
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.services]
 
 
 def test_cart_is_shown_and_orders_stay_open_while_products_hangs(open_shop):

@@ -93,6 +93,7 @@ def test_what_passes_a_limit_is_named(spent, expected):
 
 
 @pytest.mark.e2e
+@pytest.mark.services
 @pytest.mark.parametrize("pasts", [[40], pytest.param([2, 40], marks=pytest.mark.long)])
 def test_each_process_is_measured_after_the_past_that_was_asked_for(tmp_path, monkeypatch, pasts):
     monkeypatch.setattr(checkout, "WARM_UP", 1)
