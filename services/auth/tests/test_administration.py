@@ -10,8 +10,6 @@ from tests.resilience.at_once import at_once
 
 from .test_log_in import without_request_id
 
-pytestmark = pytest.mark.usefixtures("cheap_passwords")
-
 OPERATOR, CUSTOMER = ["operator"], ["customer"]
 SEEDED = {"admin": ["customer", "operator"], "alice": CUSTOMER, "bob": CUSTOMER}
 
@@ -22,7 +20,7 @@ def desk(app):
 
 
 @pytest.fixture(autouse=True)
-def as_seeded(desk):
+def as_seeded(cheap_passwords, desk):
     """Begin where everybody may sign in, and admin alone runs the shop."""
     with desk.database.write() as session:
         for table in (LoginSession, Guess, Delay):

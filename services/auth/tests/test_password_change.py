@@ -12,8 +12,6 @@ from tests.resilience.at_once import at_once
 
 from .test_log_in import cookies_of
 
-pytestmark = pytest.mark.usefixtures("cheap_passwords")
-
 PATH = "/api/v1/auth/password"
 NEW = "twelve quiet owls"
 CHANGE = {"current_password": "alice", "new_password": NEW}
@@ -25,7 +23,7 @@ def desk(app):
 
 
 @pytest.fixture(autouse=True)
-def as_before(quiet, desk):
+def as_before(cheap_passwords, quiet, desk):
     """Begin where everybody has their name as the password."""
     with desk.database.write() as session:
         for user in session.scalars(select(User)):
