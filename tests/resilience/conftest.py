@@ -1,6 +1,7 @@
 """Open shops whose every promise is checked, and show how far long runs are."""
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -8,6 +9,16 @@ from tests.databases import kinds_of
 from tests.resilience import rounds
 from tests.resilience.progress import Progress
 from tests.resilience.proof import Proof
+
+FOLDER = Path(__file__).parent
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Have all of this folder run by ``make test-services``: most of it needs a shop for itself."""
+    for item in items:
+        if FOLDER in item.path.parents:
+            item.add_marker("services")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -58,10 +58,11 @@ def one_refusal(answers):
 
 @each(PROTECTED)
 def test_good_token_of_the_same_making_is_accepted(world, claims, operation):
+    subject = world.subject(operation)
     good = {**claims[kind_of(operation)], **world.claims.get(world.entitled(operation), {})}
     token = good_token(world.mint.private_key, world.mint.key_id, **good)
 
-    answer = world.send(operation, bearer(token), world.subject(operation))
+    answer = world.send(operation, bearer(token), subject)
 
     assert answer.status_code == operation.status
 

@@ -230,6 +230,7 @@ class World:
         credentials = {"username": CHANGER, "password": NEWCOMER["password"]}
         signed_in = self.ask("auth", "POST", "/api/v1/auth/login", "nobody", credentials)
         self.callers[CHANGER] = bearer(signed_in["access_token"])
+        self.claims[CHANGER] = self._claims_of(CHANGER)
 
     def tell_of(self, username: str, user_id: str) -> None:
         """Tell accounts of a user, as auth does."""

@@ -20,7 +20,8 @@ def test_newcomer_gets_their_mails_and_waited_for_none(queue, neighbours, tmp_pa
         finally:
             worker.close()
 
-    welcome, confirmed = map(newcomer.read, worker.files)
+    mails = map(newcomer.read, worker.files)
+    welcome, confirmed = sorted(mails, key=lambda mail: order["id"] in mail["Subject"])
     assert newcomer.NAME in welcome["To"]
     assert confirmed["Content-Language"] == "de"
     assert order["id"] in confirmed["Subject"]

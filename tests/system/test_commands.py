@@ -40,6 +40,7 @@ def test_missing_server_is_told_with_the_words_of_the_driver(migrate):
     assert "hu5h" not in done.stderr + done.stdout
 
 
+@pytest.mark.services
 def test_new_tables_are_told(migrate):
     done = migrate(SHOP_ENV="production")
 

@@ -12,7 +12,7 @@ from chassis.testing import FakeClock
 from services.auth import create_app
 from services.auth.clients import Clients
 from services.auth.config import Config
-from services.auth.models import Delay, Device, Guess, LoginSession, OutboxEvent
+from services.auth.models import Delay, Device, Guess, LoginSession, OutboxEvent, Revocation
 from services.auth.passwords import PasswordHasher
 from tests.resilience import rounds
 
@@ -124,7 +124,7 @@ def quiet(app, shared_premises):
     """Begin where nobody guesses, nobody is known and nothing waits to be told."""
     shared_premises.clock.advance(86400)
     with app.extensions["desk"].database.write() as session:
-        for table in (Guess, Delay, Device, LoginSession, OutboxEvent):
+        for table in (Guess, Delay, Device, LoginSession, OutboxEvent, Revocation):
             session.execute(delete(table))
     shared_premises.subscriber.forget()
 

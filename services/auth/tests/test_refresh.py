@@ -13,14 +13,7 @@ PATH = "/api/v1/auth/refresh"
 GRACE_SECONDS, LIFE_SECONDS = 10, 14 * 86400
 
 
-@pytest.fixture
-def clock(premises):
-    return premises.clock
-
-
-@pytest.fixture
-def app(premises):
-    return premises.open()
+pytestmark = pytest.mark.usefixtures("quiet")
 
 
 @pytest.fixture
@@ -129,8 +122,9 @@ def test_no_token_is_stored(database, log_in, successor):
 
 
 def test_used_token_that_comes_late_ends_its_session_and_no_other(
-    log_in, refresh, successor, clock, premises
+    log_in, refresh, successor, clock, caplog
 ):
+    caplog.set_level("INFO", "audit")
     stolen, elsewhere = log_in()["refresh_token"], log_in()["refresh_token"]
     newest = successor(successor(stolen))
     clock.advance(GRACE_SECONDS + 1)
@@ -139,8 +133,9 @@ def test_used_token_that_comes_late_ends_its_session_and_no_other(
 
     assert refresh(newest).status_code == 401
     assert refresh(elsewhere).status_code == 200
-    noted = [line for line in premises.log() if line.get("event") == "refresh.reuse"]
-    assert [(line["outcome"], bool(line["user"])) for line in noted] == [("ended", True)]
+    noted = [record.__dict__ for record in caplog.records if record.name == "audit"]
+    reuse = [line for line in noted if line["event"] == "refresh.reuse"]
+    assert [(line["outcome"], bool(line["user"])) for line in reuse] == [("ended", True)]
 
 
 def test_lost_answer_is_given_once_more(log_in, successor, clock):
@@ -216,19 +211,22 @@ def test_log_out_ends_the_session_and_no_other(client, log_in, refresh):
 
 def test_new_token_has_the_roles_of_now(client, database, log_in, refresh):
     token = log_in()["refresh_token"]
+    theirs = update(User).where(User.username == "alice")
     with database.write() as session:
-        session.execute(update(User).values(roles=["operator"]))
+        session.execute(theirs.values(roles=["operator"]))
 
     access = refresh(token).json["access_token"]
 
     me = client.get("/api/v1/auth/me", headers=bearer(access))
+    with database.write() as session:
+        session.execute(theirs.values(roles=["customer"]))
     assert me.json["roles"] == ["operator"]
 
 
-def test_session_survives_a_restart(premises, log_in):
+def test_session_survives_a_restart(shared_premises, log_in):
     token = log_in()["refresh_token"]
 
-    answer = premises.open().test_client().post(PATH, json={"refresh_token": token})
+    answer = shared_premises.open().test_client().post(PATH, json={"refresh_token": token})
 
     assert answer.status_code == 200
 

@@ -13,14 +13,7 @@ PATH = "/internal/revocations"
 TOKEN_SECONDS = 600
 
 
-@pytest.fixture
-def clock(premises):
-    return premises.clock
-
-
-@pytest.fixture
-def app(premises):
-    return premises.open()
+pytestmark = pytest.mark.usefixtures("quiet")
 
 
 @pytest.fixture
@@ -136,10 +129,11 @@ def test_all_sessions_end_but_one(desk, log_in, may, alice, clock):
     assert [may(tokens) for tokens in (first, second, third)] == [False, True, False]
 
 
-def test_erased_user_has_no_access(desk, log_in, revoked, alice):
-    log_in()
+def test_erased_user_has_no_access(desk, client, revoked):
+    person = {"username": "eva", "email": "eva@example.com", "password": "twelve quiet owls"}
+    registered = client.post("/api/v1/auth/register", json=person)
 
-    registration.erase(desk, alice)
+    registration.erase(desk, registered.json["id"])
 
     assert len(revoked()["revoked"]) == 1
 
