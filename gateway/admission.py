@@ -27,7 +27,8 @@ def check_host(host: str, allowed: Container[str]) -> None:
 
 def client_address(environ: Mapping[str, Any], trusted: Sequence[Network]) -> str:
     """Return where a request comes from: the last address that no trusted proxy has."""
-    address: str = environ["REMOTE_ADDR"]
+    # A socket for both kinds shows IPv4 addresses as if they were of the other.
+    address: str = environ["REMOTE_ADDR"].removeprefix("::ffff:")
     if trusted:
         hops = environ.get("HTTP_X_FORWARDED_FOR", "").replace(",", " ").split()
         while hops and _is_in(address, trusted):
@@ -45,4 +46,4 @@ def _is_in(address: str, networks: Iterable[Network]) -> bool:
 def is_local(environ: Mapping[str, Any]) -> bool:
     """Tell whether the client is on this machine, and not just its last proxy."""
     proxied = not _PROXY_MARKS.isdisjoint(environ)
-    return not proxied and ip_address(environ["REMOTE_ADDR"]).is_loopback
+    return not proxied and ip_address(client_address(environ, ())).is_loopback

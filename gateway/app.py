@@ -7,7 +7,7 @@ from chassis.inbound.app import AUDIENCE, create_flask
 from chassis.inbound.identity import cookie_name
 from chassis.inbound.keyset import KeySet, RemoteKeySet
 from chassis.inbound.tokens import TokenVerifier
-from chassis.outbound.breaker import BreakerPolicy
+from chassis.outbound.breaker import OFTEN_TRIED, BreakerPolicy
 from gateway import pages
 from gateway.config import Config
 from gateway.edge import Edge
@@ -29,7 +29,10 @@ def create_app(
         name: Upstream(name, getattr(config, f"{name}_url"), policy, config.max_concurrent, clock)
         for name in sorted({route.service for route in ROUTES} - {GATEWAY})
     }
-    key_set = key_set or RemoteKeySet(upstreams["auth"].fetch_json, config, clock)
+    # Apart from what people ask auth for, which may keep it busy.
+    issuer = Upstream("auth (keys)", config.auth_url, OFTEN_TRIED, config.max_concurrent, clock)
+    app.extensions["issuer"] = issuer
+    key_set = key_set or RemoteKeySet(issuer.fetch_json, config, clock)
     pages.init_app(app, upstreams)
     app.wsgi_app = Edge(  # type: ignore[method-assign]
         pages=app.wsgi_app,

@@ -32,6 +32,10 @@ class Access(Enum):
 
 
 NORMAL: Final = Timeouts(read_seconds=1.0, total_seconds=3.0, slow_seconds=0.5)
+# Requests may wait for what the gateway itself asks for.
+IMPATIENT: Final = Timeouts(read_seconds=0.4, total_seconds=0.8, slow_seconds=0.4)
+# Whoever signs in may stand in line for half a second before a password is checked.
+SIGNING_IN: Final = Timeouts(read_seconds=1.5, total_seconds=3.0, slow_seconds=1.2)
 # An order waits for other services in turn, so that much of its time is well spent.
 CHECKOUT: Final = Timeouts(read_seconds=5.0, total_seconds=5.0, slow_seconds=4.0)
 
@@ -64,9 +68,9 @@ PAGES: Final = ("/", "/healthz", "/readyz", "/status", "/openapi.json", "/docs",
 ROUTES: Final = (
     *(Route(page, GATEWAY, GET, PUBLIC) for page in PAGES),
     Route("/metrics", GATEWAY, GET, Access.LOCAL),
-    Route("/auth", "auth", POST, DELEGATED, limit=SIGN_IN),
+    Route("/auth", "auth", POST, DELEGATED, SIGNING_IN, limit=SIGN_IN),
     Route("/api/v1/auth/*", "auth", GET | UNSAFE - POST, DELEGATED),
-    Route("/api/v1/auth/*", "auth", POST, DELEGATED, limit=SIGN_IN),
+    Route("/api/v1/auth/*", "auth", POST, DELEGATED, SIGNING_IN, limit=SIGN_IN),
     Route("/.well-known/jwks.json", "auth", GET, PUBLIC),
     Route("/api/v1/accounts/*", "accounts", GET | {"PATCH", "DELETE"}, REQUIRED),
     Route("/products", "products", GET, REQUIRED),

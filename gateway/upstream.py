@@ -16,7 +16,7 @@ from chassis.outbound.breaker import BreakerPolicy
 from chassis.outbound.caller import Caller, Timeouts
 from chassis.outbound.deadline import Deadline
 from gateway.headers import Headers
-from gateway.routes import NORMAL
+from gateway.routes import IMPATIENT, NORMAL
 from gateway.wire import Connections, Reply
 
 # What a service may say of itself or of its own neighbours, if it explains itself.
@@ -86,7 +86,7 @@ class Upstream:
         Raises:
             ServiceError: as :meth:`ask`, and when there is no such object.
         """
-        reply = self.ask(Call("GET", path, []))
+        reply = self.ask(Call("GET", path, [], timeouts=IMPATIENT))
         document = json.loads(reply.body) if reply.status == 200 else None
         if not isinstance(document, dict):
             raise BadUpstream

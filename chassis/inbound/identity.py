@@ -54,12 +54,17 @@ def cookie_of(incoming: Request, name: str) -> str | None:
     Raises:
         Unauthenticated: it comes twice, so that one was planted.
     """
-    # Werkzeug's reading of all cookies, their quoting included, costs a tenth of a request.
-    pairs = [pair.strip().partition("=") for pair in incoming.headers.get("Cookie", "").split(";")]
-    values = [value for each, _, value in pairs if each == name]
+    values = cookies_of(incoming, name)
     if len(values) > 1:
         raise Unauthenticated
     return values[0] if values else None
+
+
+def cookies_of(incoming: Request, name: str) -> list[str]:
+    """Return all cookies of a name."""
+    # Werkzeug's reading of all cookies, their quoting included, costs a tenth of a request.
+    pairs = [pair.strip().partition("=") for pair in incoming.headers.get("Cookie", "").split(";")]
+    return [value for each, _, value in pairs if each == name]
 
 
 def current_principal() -> Principal:

@@ -4,7 +4,7 @@ Source: RFC 7517 (JSON Web Key), RFC 8037 (Ed25519 keys).  A token never causes 
 unknown ``kid`` is refused, because the issuer publishes a key before it signs with it.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Protocol
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -70,7 +70,7 @@ class RemoteKeySet:
         self._keys = Renewed(
             "key-set", fetch_keys, clock, without=without, overdue_seconds=OVERDUE_SECONDS
         )
-        self._revocations = Revocations(fetch, config, clock)
+        self._revocations = Revocations(fetch, config, clock, self._hear_of)
 
     def keys(self) -> Keys:
         """Return the trusted keys; whoever comes first, or after a pause, waits for them."""
@@ -79,3 +79,9 @@ class RemoteKeySet:
     def is_revoked(self, session_id: str) -> bool:
         """Tell whether a session lost its access, as the issuer says."""
         return session_id in self._revocations
+
+    def _hear_of(self, key_ids: Collection[str]) -> None:
+        keys = self._keys.get()
+        # A key that has leaked must not be trusted for as long as the set is fresh.
+        if set(key_ids) != set(keys):
+            self._keys.reject(keys)

@@ -5,7 +5,7 @@ ids of sessions that lost their access; a token names its session as ``sid``.  O
 good otherwise has the list renewed, and while the issuer is away the last one is used.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from typing import Any
 
@@ -20,8 +20,8 @@ REVOCATIONS_PATH = "/internal/revocations"
 class Revocations:
     """Hold the ids of revoked sessions; shared by all threads.
 
-    The list is renewed in the background when it is as old as ``REVOCATION_SECONDS``, and before
-    anything else when it is twice as old.
+    The list is renewed in the background when it is as old as ``REVOCATION_SECONDS``.  Whoever
+    comes first when it is twice as old waits for it, as long as the client of the issuer does.
     """
 
     def __init__(
@@ -29,9 +29,14 @@ class Revocations:
         fetch: Callable[[str], dict[str, Any]],
         config: ServiceConfig,
         clock: Clock | None = None,
+        hear_of_keys: Callable[[Collection[str]], object] = lambda _ids: None,
     ) -> None:
-        """Take the ``fetch`` that returns a JSON document of the issuer or raises."""
+        """Take the ``fetch`` that returns a JSON document of the issuer or raises.
+
+        ``hear_of_keys`` gets the ids of the keys that the issuer publishes at that moment.
+        """
         self._fetch = fetch
+        self._hear_of_keys = hear_of_keys
         self._clock = clock or SystemClock()
         self._forgotten_at: dict[str, float] = {}
         self._path = REVOCATIONS_PATH
@@ -39,9 +44,9 @@ class Revocations:
 
         def renew() -> tuple[None, float, float]:
             self._take(self._fetch(self._path))
-            return None, seconds, 2 * seconds
+            return None, seconds, float("inf")
 
-        self._list = Renewed("revocations", renew, clock, without="")
+        self._list = Renewed("revocations", renew, clock, without="", overdue_seconds=seconds)
 
     def __contains__(self, session_id: str) -> bool:
         """Tell whether a session has lost its access."""
@@ -55,5 +60,6 @@ class Revocations:
         # By then the tokens have expired.
         gone = now + document["seconds"]
         self._forgotten_at = kept | dict.fromkeys(document["revoked"], gone)
+        self._hear_of_keys(document["keys"])
         # The issuer's own time, so that no clock of another machine counts.
         self._path = f"{REVOCATIONS_PATH}?since={int(document['now'])}"

@@ -106,6 +106,9 @@ class BreakerPolicy:
     trial_timeout_seconds: float = 10.0
 
 
+OFTEN_TRIED = BreakerPolicy(open_seconds=1.0, max_open_seconds=2.0)
+"""For a neighbour that each process asks now and then, and has to notice as soon as it is back."""
+
 Listener = Callable[[str, BreakerState, BreakerState, str], None]
 """Hear of (guard name, old, new, reason), under the guard's lock: be quick and raise nothing."""
 

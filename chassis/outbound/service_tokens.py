@@ -6,10 +6,33 @@ Patterns, 11.1.2).  The secret is read for each fetch, so that a new one needs n
 
 from collections.abc import Callable
 
+from requests.adapters import BaseAdapter
+
 from chassis.clock import Clock
 from chassis.errors import BadUpstream
+from chassis.outbound.breaker import OFTEN_TRIED
 from chassis.outbound.client import ServiceClient
 from chassis.renewal import Renewed
+
+# Below what a caller takes for slow.
+ISSUER_SECONDS = 0.4
+
+
+def issuer_client(
+    url: str, clock: Clock | None = None, transport: BaseAdapter | None = None
+) -> ServiceClient:
+    """Return the client for the issuer's keys, revocations and service tokens.
+
+    Requests may wait for these, so it gives up early; and it notices soon when the issuer is back.
+    """
+    return ServiceClient(
+        "auth",
+        url,
+        clock=clock,
+        policy=OFTEN_TRIED,
+        transport=transport,
+        read_timeout=ISSUER_SECONDS,
+    )
 
 
 def service_tokens(

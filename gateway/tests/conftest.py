@@ -45,7 +45,7 @@ class Gateway:
         return self.send("GET", target, headers, **environ)
 
     def close(self) -> None:
-        for upstream in self.upstreams.values():
+        for upstream in (*self.upstreams.values(), self.app.extensions["issuer"]):
             for _, connection in upstream._connections._idle:
                 connection.close()
 

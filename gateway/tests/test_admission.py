@@ -8,6 +8,18 @@ from gateway.errors import UnknownHost
 ALLOWED = {"localhost", "127.0.0.1", "[::1]"}
 
 
+def test_ipv4_address_is_the_same_on_a_socket_for_both_kinds():
+    mapped = {"REMOTE_ADDR": "::ffff:203.0.113.7"}
+
+    assert client_address(mapped, ()) == "203.0.113.7"
+    assert (
+        client_address({**mapped, "HTTP_X_FORWARDED_FOR": "9.9.9.9"}, networks("203.0.113.7"))
+        == "9.9.9.9"
+    )
+    assert is_local({"REMOTE_ADDR": "::ffff:127.0.0.1"})
+    assert not is_local(mapped)
+
+
 def from_peer(address, **environ):
     return {"REMOTE_ADDR": address, **environ}
 

@@ -13,7 +13,7 @@ from chassis.errors import BadUpstream, DeadlineExceeded, Unavailable
 from chassis.inbound.keyset import KeySet, RemoteKeySet
 from chassis.outbound.breaker import BreakerPolicy, CircuitBreakerGuard
 from chassis.outbound.client import ServiceClient
-from chassis.outbound.service_tokens import service_tokens
+from chassis.outbound.service_tokens import issuer_client, service_tokens
 from messaging import transports
 from messaging.outbox import Transport
 
@@ -80,7 +80,7 @@ def connect(
 
     A ``transport`` takes the place of the network in tests.
     """
-    auth = ServiceClient("auth", config.auth_url, clock=clock, transport=transport)
+    auth = issuer_client(config.auth_url, clock, transport)
     tokens = service_tokens(auth, config.service, config.client_secret, clock)
     eraser = ServiceClient(
         "auth",

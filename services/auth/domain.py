@@ -12,7 +12,10 @@ MAX_PASSWORD_LENGTH: Final = 1024
 
 USERNAME: Final = re.compile(r"[A-Za-z0-9._-]{3,64}", re.ASCII)
 # Whether an address really exists only a mail to it can tell.
-EMAIL: Final = re.compile(r"[^@\s\x00-\x1f\x7f]+@[^@\s\x00-\x1f\x7f]+")
+# Of any script, but without what means something else in the head of a mail: quotes, brackets,
+# lists, invisible characters, and the ``=?`` of encoded words (RFC 5322, 3.2.3; RFC 2047).
+_ATOM = r"[\w!#$%&'*+/=?^`{|}~-]+"
+EMAIL: Final = re.compile(rf"(?!.*=\?){_ATOM}(?:\.{_ATOM})*@[\w-]+(?:\.[\w-]+)+")
 LANGUAGE: Final = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*", re.ASCII)
 MAX_LANGUAGE_LENGTH: Final = 35
 """As long as RFC 5646, section 4.4.1, wants a language tag to be accepted."""

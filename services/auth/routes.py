@@ -12,6 +12,7 @@ from chassis.inbound.audit import source_of
 from chassis.inbound.identity import (
     cookie_name,
     cookie_of,
+    cookies_of,
     current_principal,
     requires_role,
     requires_scope,
@@ -21,7 +22,6 @@ from chassis.inbound.identity import (
 
 from . import administration, password_change, registration, service
 from .domain import OPERATOR
-from .errors import SessionOver
 from .models import User
 from .registration import Newcomer
 from .schemas import (
@@ -164,16 +164,11 @@ def refresh(body: dict[str, str]) -> AccessToken:
     It is good once. Used again within seconds, since an answer may get lost, it gives the same
     successor; later it ends the session, because somebody else may have used it.
     """
-    given, kept = body.get("refresh_token"), _kept_refresh_token()
-    if not (given or kept or request.content_length):
+    token = body.get("refresh_token") or _kept_refresh_token()
+    if not (token or request.content_length):
         raise Malformed("The refresh token goes into the body or into its cookie.")
-    try:
-        return _keep_in_cookies(service.refresh(_desk(), given or kept))
-    except SessionOver:
-        # Not where another tab was quicker: that would take the new ones from it.
-        if kept and not given and not service.lasts(_desk(), kept):
-            _clear_cookies()
-        raise
+    # Cookies stay when it is refused: another tab may just have got the new ones.
+    return _keep_in_cookies(service.refresh(_desk(), token))
 
 
 @bp.post("/api/v1/auth/password")
@@ -209,12 +204,12 @@ def log_out() -> None:
 
     Its access tokens are refused everywhere within seconds.
     """
-    access_id = refresh_token = ""
+    _, (name, _) = _cookies()
+    # Of two cookies one was planted, and nobody can tell which; the session ends all the same.
+    for token in cookies_of(request, name):
+        service.log_out(_desk(), refresh_token=token)
     with suppress(Unauthenticated):
-        refresh_token = _kept_refresh_token()
-    with suppress(Unauthenticated):
-        access_id = verified_principal().session_id
-    service.log_out(_desk(), access_id=access_id, refresh_token=refresh_token)
+        service.log_out(_desk(), access_id=verified_principal().session_id)
     _clear_cookies()
 
 

@@ -86,6 +86,9 @@ class RevocationListSchema(Schema):
     seconds = fields.Integer(
         required=True, metadata={"description": "How long an id has to be remembered"}
     )
+    keys = fields.List(
+        fields.String(), required=True, metadata={"description": "The `kid` of each trusted key"}
+    )
 
 
 class ClientCredentialsSchema(Schema):

@@ -153,20 +153,14 @@ def refresh(desk: Desk, refresh_token: str) -> AccessToken:
     return _tokens(desk, ticket)
 
 
-def lasts(desk: Desk, refresh_token: str) -> bool:
-    """Tell whether the session of a refresh token goes on, though not with this one."""
-    with desk.database.read() as session:
-        login = sessions.find(session, desk.clock.now(), refresh_token=refresh_token)
-    return login is not None
-
-
 def list_revocations(desk: Desk, since: int | None) -> dict[str, object]:
-    """Return the access ids revoked since a moment, in Unix seconds, or in a token's life."""
+    """Return the access ids revoked since a moment, in Unix seconds, and the keys of today."""
     with desk.database.read() as session:
-        return revocation.revoked(session, since, desk.clock.now(), desk.issuer.life)
+        known = revocation.revoked(session, since, desk.clock.now(), desk.issuer.life)
+    return {**known, "keys": sorted(desk.key_ring.keys())}
 
 
-def log_out(desk: Desk, *, access_id: str, refresh_token: str) -> None:
+def log_out(desk: Desk, *, access_id: str = "", refresh_token: str = "") -> None:
     """End the session that either of the two belongs to, if it lasts."""
     with desk.database.write() as session:
         now = desk.clock.now()

@@ -20,6 +20,9 @@ from chassis.inbound import audit
 
 from .models import LoginSession, RefreshToken, Revocation, User
 
+# More than anybody has devices; ending them all must not take long.
+KEPT = 100
+
 
 @dataclass(frozen=True, slots=True)
 class Lives:
@@ -39,9 +42,12 @@ class Ticket:
 
 
 def begin(session: Session, user: User, now: datetime, lives: Lives) -> Ticket:
-    """Begin a session for a user, and forget those of theirs that have run out."""
+    """Begin a session for a user, forget those that have run out, and keep the newest only."""
     over = (LoginSession.user_id == user.id) & (LoginSession.expires_at <= now)
     session.execute(delete(LoginSession).where(over))
+    theirs = _lasting(LoginSession.user_id == user.id).order_by(None)
+    for oldest in session.scalars(theirs.order_by(LoginSession.created_at.desc()).offset(KEPT - 1)):
+        end(session, oldest, now)
     login = LoginSession(
         id=uuid.uuid4().hex,
         user_id=user.id,

@@ -12,7 +12,7 @@ from chassis.errors import BadUpstream
 from chassis.inbound.keyset import KeySet, RemoteKeySet
 from chassis.outbound.breaker import BreakerPolicy
 from chassis.outbound.client import ServiceClient
-from chassis.outbound.service_tokens import service_tokens
+from chassis.outbound.service_tokens import issuer_client, service_tokens
 
 from .config import Config
 
@@ -71,7 +71,7 @@ def connect(
     config: Config, clock: Clock | None = None, transport: BaseAdapter | None = None
 ) -> Clients:
     """Return clients for the neighbours; a ``transport`` takes the network's place in tests."""
-    auth = ServiceClient("auth", config.auth_url, clock=clock, transport=transport)
+    auth = issuer_client(config.auth_url, clock, transport)
     accounts = ServiceClient(
         "accounts",
         config.accounts_url,

@@ -21,9 +21,10 @@ def address_of(text: str, name: str) -> Address:
     local, _, domain = text.rpartition("@")
     try:
         ascii_domain = domain if domain.isascii() else domain.encode("idna").decode()
-        address = Address(name, local, ascii_domain)
+        address = Address(name.replace("=?", "= ?"), local, ascii_domain)
     except (ValueError, MessageError) as error:
         raise UnusableAddress("No mail can be sent to this address.") from error
-    if not local or not local.isprintable() or not _DOMAIN.fullmatch(ascii_domain):
+    # Python decodes what looks encoded, and would write what was hidden in it as a line of its own.
+    if not local or not local.isprintable() or "=?" in local or not _DOMAIN.fullmatch(ascii_domain):
         raise UnusableAddress("No mail can be sent to this address.")
     return address

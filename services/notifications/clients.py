@@ -16,7 +16,7 @@ from chassis.errors import BadUpstream, Unavailable
 from chassis.inbound.keyset import KeySet, RemoteKeySet
 from chassis.outbound.breaker import CircuitBreakerGuard
 from chassis.outbound.client import Answer, ServiceClient
-from chassis.outbound.service_tokens import service_tokens
+from chassis.outbound.service_tokens import issuer_client, service_tokens
 from messaging.transports import BREAKER
 
 from .config import Config
@@ -77,7 +77,7 @@ def connect(
 
     A ``transport`` takes the place of the network in tests.
     """
-    auth = ServiceClient("auth", config.auth_url, clock=clock, transport=transport)
+    auth = issuer_client(config.auth_url, clock, transport)
     tokens = service_tokens(auth, config.service, config.client_secret, clock)
     accounts = ServiceClient(
         "accounts",

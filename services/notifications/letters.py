@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from email import message_from_bytes
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP, SMTPUTF8
@@ -20,6 +21,7 @@ from contracts.money import MINOR_DIGITS, Money
 
 from .addresses import address_of
 from .domain import KINDS, Recipient, choose_language, key_of, on_one_line
+from .errors import UnusableAddress
 
 FOLDER: Final = Path(__file__).parent
 SYMBOLS: Final[Mapping[str, str]] = {"EUR": "€", "GBP": "£", "JPY": "¥", "USD": "$"}
@@ -92,6 +94,7 @@ class Writer:
         message.add_alternative(self._html.render(said), subtype="html")
         message["Content-Language"] = language
         message.set_boundary(f"=_{event.key}")
+        _check_head(message)
         return message
 
     def _said(self, event: Event, recipient: Recipient, language: str) -> dict[str, Any]:
@@ -128,3 +131,14 @@ def _line(item: Mapping[str, Any], style: Mapping[str, str]) -> dict[str, str]:
         "quantity": str(item["quantity"]),
         "price": money_text(price.times(item["quantity"]), style),
     }
+
+
+def _check_head(message: EmailMessage) -> None:
+    """Make sure that nothing in a header became a line of its own.
+
+    Raises:
+        UnusableAddress: something did.
+    """
+    read = message_from_bytes(message.as_bytes(), policy=message.policy)
+    if read.keys() != message.keys():
+        raise UnusableAddress("Something in it would be taken for another line of the head.")

@@ -65,7 +65,9 @@ def read_event(envelope: Mapping[str, Any]) -> Event:
         if schema is None or known["version"] != VERSION:
             raise EventRefused(f"{known['type']} of version {known['version']} is not known here.")
         data = schema.load(known["data"])
+        occurred_at: datetime = known["occurred_at"].astimezone(UTC)
     except ma.ValidationError as error:
         raise EventRefused(f"It can't be read: {error.messages}") from error
-    occurred_at: datetime = known["occurred_at"].astimezone(UTC)
+    except OverflowError as error:
+        raise EventRefused("It happened before the calendar begins, or after it.") from error
     return Event(known["id"], known["type"], occurred_at, data)

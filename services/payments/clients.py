@@ -8,7 +8,7 @@ from requests.adapters import BaseAdapter
 from chassis.clock import Clock, SystemClock
 from chassis.inbound.keyset import KeySet, RemoteKeySet
 from chassis.outbound.breaker import CircuitBreakerGuard
-from chassis.outbound.client import ServiceClient
+from chassis.outbound.service_tokens import issuer_client
 from storage.database import Database
 
 from .config import Config
@@ -31,7 +31,7 @@ def connect(
 ) -> Clients:
     """Return clients for the neighbour and the provider that the settings name."""
     clock = clock or SystemClock()
-    auth = ServiceClient("auth", config.auth_url, clock=clock, transport=transport)
+    auth = issuer_client(config.auth_url, clock, transport)
     record = Database(config.provider_database_url, durable=True)
     sender = EventSender(config.webhook_url, config.webhook_secret, clock, transport)
     return Clients(

@@ -20,6 +20,7 @@ from chassis.inbound.api import Integer, Text
 from chassis.inbound.keyset import KeySet, RemoteKeySet
 from chassis.outbound.breaker import BreakerPolicy, CircuitBreakerGuard
 from chassis.outbound.client import ServiceClient
+from chassis.outbound.service_tokens import issuer_client
 
 from .config import Config
 from .domain import MAX_STOCK
@@ -171,7 +172,7 @@ def connect(
 
     A ``transport`` takes the place of the network in tests.
     """
-    auth = ServiceClient("auth", config.auth_url, clock=clock, transport=transport)
+    auth = issuer_client(config.auth_url, clock, transport)
     policy = BreakerPolicy(open_seconds=config.breaker_open_seconds)
     source = HTTPCatalogueSource(config.source_url, policy, clock) if config.source_url else None
     return Clients(

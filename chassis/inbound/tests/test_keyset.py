@@ -18,6 +18,9 @@ class Issuer:
         self.away = False
 
     def fetch(self, path):
+        if path.startswith("/internal/revocations"):
+            key_ids = list(self.mint.keys())
+            return {"revoked": [], "now": 0, "seconds": 600, "keys": key_ids}
         assert path == "/.well-known/jwks.json"
         self.fetches += 1
         if self.away:
@@ -152,3 +155,25 @@ def test_keys_of_other_kinds_are_passed_over(issuer):
     keys = parse_key_set({"keys": [*others, nameless, good]})
 
     assert keys == issuer.mint.keys()
+
+
+def test_key_that_had_to_go_at_once_is_trusted_for_seconds_only(key_set, issuer, clock):
+    assert set(key_set.keys()) == {"test-key"}
+    assert not key_set.is_revoked("session-1")
+    issuer.mint.key_id = "next-key"
+    clock.advance(6)
+
+    assert not key_set.is_revoked("session-1")
+
+    assert set(key_set.keys()) == {"next-key"}
+    assert issuer.fetches == 2
+
+
+def test_same_keys_are_not_fetched_again(key_set, issuer, clock):
+    key_set.keys()
+    for _ in range(5):
+        clock.advance(6)
+        key_set.is_revoked("session-1")
+        key_set.keys()
+
+    assert issuer.fetches == 1

@@ -23,7 +23,7 @@ class Issuer:
         if self.away:
             raise Unavailable
         now = int(self.clock.now().timestamp())
-        return {"revoked": list(self.revoked), "now": now, "seconds": 600}
+        return {"revoked": list(self.revoked), "now": now, "seconds": 600, "keys": []}
 
 
 @pytest.fixture

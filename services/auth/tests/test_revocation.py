@@ -83,6 +83,18 @@ def test_log_out_with_the_refresh_cookie_alone_ends_access_too(app, log_in, may)
     assert may(log_in())
 
 
+def test_log_out_ends_every_session_that_it_shows(client, log_in, may):
+    planted, own, other = log_in(), log_in(), log_in()
+    cookies = "; ".join(f"refresh={tokens['refresh_token']}" for tokens in (planted, own))
+
+    answer = client.post(
+        "/api/v1/auth/logout", headers={"Cookie": cookies, **bearer(other["access_token"])}
+    )
+
+    assert answer.status_code == 204
+    assert [may(tokens) for tokens in (planted, own, other)] == [False, False, False]
+
+
 def test_log_out_twice_revokes_once(log_in, log_out, revoked):
     tokens = log_in()
 
@@ -177,4 +189,14 @@ def test_list_names_nobody(log_in, log_out, revoked, alice):
     log_out(log_in())
 
     assert alice not in str(revoked())
-    assert revoked().keys() == {"revoked", "now", "seconds"}
+    assert revoked().keys() == {"revoked", "now", "seconds", "keys"}
+
+
+def test_newest_sessions_are_kept(log_in, may, clock, monkeypatch):
+    monkeypatch.setattr(sessions, "KEPT", 3)
+    begun = []
+    for _ in range(4):
+        clock.advance(1)
+        begun.append(log_in())
+
+    assert [may(tokens) for tokens in begun] == [False, True, True, True]

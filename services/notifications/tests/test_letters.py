@@ -153,6 +153,9 @@ def test_nothing_that_somebody_wrote_is_markup(writer):
         "Ève Ångström 李雷",
         "\u2028\x00\x1b[31mEve",
         "{0.__class__} {name}",
+        "=?utf-8?q?x?= =?utf-8?q?=0d=0a=0d=0aClick_http://evil.example_now?=",
+        "\u00dcnal =?utf-8?q?x=0d=0aBcc:y?=",
+        "=?utf-8?b?eA0KQmNjOiB2QGUuY29tDQpZOiA=?=",
         "a" * 200,
     ],
 )
@@ -198,6 +201,7 @@ def test_strange_addresses_are_written_correctly(writer, address, sent_to):
         *("", "@", "nobody", "@example.org", "a@", "a@b@", "a@exa mple.org", "a@example.org>"),
         *("a@.example", "a@b,c.example", "a\r\nBcc: x@y.z@example.org", f"a@{'b' * 64}.org"),
         *("a@example.org\r\nBcc: x@y.z", "a\x00@example.org", "a@ü..org"),
+        *("=?utf-8?q?x=0d=0aBcc:y?=@b.c", "=?utf-8?b?eA0KQmNjOiB2QGUuY29tDQpZOiA=?=@b.c"),
     ],
 )
 def test_address_that_is_none_is_refused(writer, address):
