@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test test-long test-services check lint format lock upgrade openapi migration footprint bench backup restore operations clean
+.PHONY: help run test test-long test-services check lint format lock upgrade openapi migration footprint bench bench-gateway backup restore operations clean
 
 python := .venv/bin/python
 for-running := @sh tools/environment requirements.txt
@@ -68,6 +68,10 @@ footprint: ## Start the shop, and print the memory of each process
 bench: ## Print what a checkout costs; `make bench ARGS="--past 1000"` measures one past
 	$(for-running)
 	@$(python) -m tools.bench $(ARGS)
+
+bench-gateway: ## Print what a request costs at the gateway, and at what it is compared with
+	$(for-working)
+	@$(python) -m tools.bench.gateway $(ARGS)
 
 backup: ## Copy the shop's embedded databases while it runs: `make backup TO=/mnt/backups/monday`
 	$(for-running)

@@ -3,8 +3,8 @@
 Source: W3C Trace Context, sections 3.2 (traceparent) and 4.3 (mutating it).
 """
 
+import random
 import re
-import secrets
 from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -35,12 +35,18 @@ def begin(headers: Mapping[str, str]) -> Trace:
     """Start the span of an incoming request, continuing the caller's trace when it is valid."""
     request_id = headers.get(REQUEST_ID_HEADER, "")
     if not _REQUEST_ID.fullmatch(request_id):
-        request_id = secrets.token_hex(16)
+        request_id = _random_hex(128)
     parent = _TRACEPARENT.fullmatch(headers.get("traceparent", ""))
-    trace_id, flags = (parent[1], parent[3]) if parent else (secrets.token_hex(16), "01")
-    trace = Trace(request_id, trace_id, f"00-{trace_id}-{secrets.token_hex(8)}-{flags}")
+    trace_id, flags = (parent[1], parent[3]) if parent else (_random_hex(128), "01")
+    trace = Trace(request_id, trace_id, f"00-{trace_id}-{_random_hex(64)}-{flags}")
     _current.set(trace)
     return trace
+
+
+def _random_hex(bits: int) -> str:
+    # Nobody gains by guessing these, and asking the kernel each time costs more than all the rest.
+    # Python seeds it anew in a forked process.
+    return f"{random.getrandbits(bits):0{bits // 4}x}"
 
 
 def current() -> Trace | None:

@@ -16,6 +16,8 @@ from gateway.worker import GatewayWorker  # noqa: E402
 SETTINGS: dict[str, Any] = {
     "limit_request_fields": 100,
     "limit_request_field_size": 8192,
+    # It would overtake the head of an answer, which waits for the body.
+    "sendfile": False,
     # Whom the application believes about the client, gunicorn believes about the scheme.
     "forwarded_allow_ips": environment().get("TRUSTED_PROXIES", ""),
 }

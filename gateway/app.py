@@ -8,7 +8,8 @@ from chassis.inbound.identity import cookie_name
 from chassis.inbound.keyset import KeySet, RemoteKeySet
 from chassis.inbound.tokens import TokenVerifier
 from chassis.outbound.breaker import OFTEN_TRIED, BreakerPolicy
-from gateway import pages
+from gateway import pages, status
+from gateway.cache import SharedCache
 from gateway.config import Config
 from gateway.edge import Edge
 from gateway.headers import security_headers
@@ -33,7 +34,9 @@ def create_app(
     issuer = Upstream("auth (keys)", config.auth_url, OFTEN_TRIED, config.max_concurrent, clock)
     app.extensions["issuer"] = issuer
     key_set = key_set or RemoteKeySet(issuer.fetch_json, config, clock)
-    pages.init_app(app, upstreams)
+    cache = SharedCache(clock, config.stale_seconds)
+    pages.init_app(app)
+    status.init_app(app, upstreams, cache, clock)
     app.wsgi_app = Edge(  # type: ignore[method-assign]
         pages=app.wsgi_app,
         routes=RouteTable(ROUTES),
@@ -45,6 +48,7 @@ def create_app(
         cookie=cookie_name(production=config.production),
         upstreams=upstreams,
         metrics=app.extensions["metrics"],
+        cache=cache,
         common_headers=security_headers(production=config.production),
     )
     return app

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any
 
-from chassis.config import Environ, Secret, ServiceConfig, setting, words
+from chassis.config import Environ, Secret, ServiceConfig, seconds, setting, words
 from contracts.topology import default_url
 
 Network = IPv4Network | IPv6Network
@@ -72,6 +72,11 @@ class Config(ServiceConfig):
         default="",
         parse=redis_address,
         doc="Redis server that counts for all gateways",
+    )
+    stale_seconds: float = seconds(
+        "STALE_SECONDS",
+        default=300.0,
+        doc="age up to which a public answer is shown without its service",
     )
     # A hung service may hold so many requests for a second; each costs some 50 KB.
     max_concurrent: int = setting(

@@ -13,7 +13,6 @@ from http import HTTPStatus
 from typing import Any, Final
 from wsgiref.types import StartResponse, WSGIApplication
 
-from flask import Request
 from gunicorn.http.errors import ParseException  # type: ignore[import-untyped]  # Has no types.
 
 from chassis import tracing
@@ -27,6 +26,7 @@ from chassis.inbound.problems import problem_response
 from chassis.inbound.tokens import TokenVerifier
 from chassis.outbound import deadline
 from gateway.admission import check_host, client_address, is_local
+from gateway.cache import SharedCache
 from gateway.config import Network
 from gateway.errors import BodyTooSlow
 from gateway.headers import Headers, passed_back, passed_on, wsgi_key
@@ -63,6 +63,7 @@ class Edge:
     upstreams: Mapping[str, Upstream]
     metrics: RequestMetrics
     common_headers: Headers
+    cache: SharedCache
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
@@ -75,7 +76,7 @@ class Edge:
             pattern = route.pattern
             if route.service == GATEWAY:
                 return self._own_page(environ, start_response)
-            reply = self._forward(environ, target, route, client)
+            reply = self._reply(environ, target, route, client)
         except ServiceError as error:
             if isinstance(error, Forbidden):
                 audit.record("access", "refused", source=client, code=error.code, path=path)
@@ -111,9 +112,24 @@ class Edge:
         announced_length(environ)
         return route
 
-    def _forward(self, environ: Environ, target: str, route: Route, client: str) -> Reply:
+    def _reply(self, environ: Environ, target: str, route: Route, client: str) -> Reply:
+        """Return what the client is told: for public reads a kept answer, where one will do."""
         method = environ["REQUEST_METHOD"]
-        headers = passed_on(environ)
+        if route.access is Access.PUBLIC and method == "GET":
+            return self.cache.get(
+                target, environ, route.service,
+                lambda: self._forward(environ, target, route, client, whole=True),
+            )  # fmt: skip
+        reply = self._forward(environ, target, route, client, whole=False)
+        if method in UNSAFE:
+            self.cache.expire()
+        return reply
+
+    def _forward(
+        self, environ: Environ, target: str, route: Route, client: str, *, whole: bool
+    ) -> Reply:
+        method = environ["REQUEST_METHOD"]
+        headers = passed_on(environ, whole=whole)
         headers += self._credentials(environ, route.access)
         headers += tracing.outgoing_headers().items()
         headers.append(("X-Forwarded-For", client))
@@ -135,9 +151,10 @@ class Edge:
         """
         if access is Access.PUBLIC:
             return []
+        carried = _select(environ, "Authorization", "Cookie")
         if access is Access.DELEGATED:
-            return list(_select(environ, "Authorization", "Cookie").items())
-        token = token_of(Request(environ), self.cookie)
+            return list(carried.items())
+        token = token_of(carried, self.cookie)
         self.verifier.verify(token)
         return [("Authorization", f"Bearer {token}")]
 

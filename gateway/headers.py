@@ -45,6 +45,8 @@ def wsgi_key(name: str) -> str:
 
 
 _PASSED_ON: Final = [("CONTENT_TYPE", "Content-Type"), *((wsgi_key(n), n) for n in _END_TO_END)]
+_PARTIAL: Final = {"If-Match", "If-Modified-Since", "If-None-Match", "Range"}
+_PASSED_ON_WHOLE: Final = [pair for pair in _PASSED_ON if pair[1] not in _PARTIAL]
 
 
 def security_headers(*, production: bool) -> Headers:
@@ -52,9 +54,13 @@ def security_headers(*, production: bool) -> Headers:
     return list((SECURITY | HSTS if production else SECURITY).items())
 
 
-def passed_on(environ: Mapping[str, Any]) -> Headers:
-    """Return the headers of a request that a service may see."""
-    return [(name, environ[key]) for key, name in _PASSED_ON if key in environ]
+def passed_on(environ: Mapping[str, Any], *, whole: bool = False) -> Headers:
+    """Return the headers of a request that a service may see.
+
+    ``whole`` leaves out those that ask for less than the whole answer, which others may want.
+    """
+    names = _PASSED_ON_WHOLE if whole else _PASSED_ON
+    return [(name, environ[key]) for key, name in names if key in environ]
 
 
 def passed_back(headers: Iterable[tuple[str, str]], *, private: bool, cookies: bool) -> Headers:

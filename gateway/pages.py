@@ -1,7 +1,6 @@
 """Serve the gateway's own pages: a welcome, the status, and the documentation of all services."""
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -9,7 +8,6 @@ from flask import Blueprint, Flask, Response, current_app, jsonify, render_templ
 
 import contracts
 from chassis.inbound.app import settings_of
-from gateway.upstream import Upstream
 
 DOCUMENT: Final = Path(contracts.__file__).with_name("openapi") / "gateway.json"
 # Long enough for a visit, short enough for an upgrade to show the same day.
@@ -19,9 +17,8 @@ LINKS: Final = {"documentation": "/docs", "products": "/api/v1/products", "statu
 bp = Blueprint("pages", __name__, static_folder="static", static_url_path="/static")
 
 
-def init_app(app: Flask, upstreams: Mapping[str, Upstream]) -> None:
+def init_app(app: Flask) -> None:
     """Add the pages to the application."""
-    app.extensions["upstreams"] = upstreams
     app.config["SEND_FILE_MAX_AGE_DEFAULT"] = STATIC_SECONDS
     app.register_blueprint(bp)
 
@@ -37,17 +34,6 @@ def welcome() -> Response:
         response = jsonify(message="Hello, this is a Flask Microservice", links=LINKS)
     response.headers["Vary"] = "Accept"
     return response
-
-
-@bp.get("/status")
-def status() -> Response:
-    """Tell how the gateway finds each service, without asking it."""
-    upstreams: Mapping[str, Upstream] = current_app.extensions["upstreams"]
-    services = {
-        name: {"breaker": it.caller.breaker.state, "in_flight": it.caller.bulkhead.in_flight}
-        for name, it in upstreams.items()
-    }
-    return jsonify(services=services)
 
 
 @bp.get("/openapi.json")

@@ -5,6 +5,7 @@ Unlike between services, the client is lean, and answers are passed through as t
 
 import json
 import time
+from collections import deque
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -19,6 +20,8 @@ from gateway.headers import Headers
 from gateway.routes import IMPATIENT, NORMAL
 from gateway.wire import Connections, Reply
 
+# Answers whose latencies are shown.
+LATEST: Final = 100
 # What a service may say of itself or of its own neighbours, if it explains itself.
 _EXPLAINED: Final = frozenset({502, 503, 504})
 
@@ -55,6 +58,7 @@ class Upstream:
     ) -> None:
         """Open no connection yet."""
         self.caller = Caller(name, policy, max_concurrent=max_concurrent, clock=clock)
+        self.latencies: deque[float] = deque(maxlen=LATEST)
         self._clock = clock
         self._connections = Connections(base_url)
 
@@ -71,8 +75,10 @@ class Upstream:
 
         def send(patience: float) -> Reply:
             request = call.encode(self._connections.host, ends)
-            over = time.monotonic() + ends.remaining()
-            reply = self._connections.exchange(call.method, request, patience, over)
+            left = ends.remaining()
+            asked_at = time.monotonic()
+            reply = self._connections.exchange(call.method, request, patience, asked_at + left)
+            self.latencies.append(time.monotonic() - asked_at)
             _check(reply)
             return reply
 

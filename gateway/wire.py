@@ -108,7 +108,9 @@ class Connections:
         connection = self._take_idle() or self._connect()
         try:
             connection.settimeout(read_seconds)
-            connection.sendall(request)
+            sent = connection.send(request)
+            if sent < len(request):
+                connection.sendall(request[sent:])
             _receive(connection, parser, read_seconds, ends)
             # After an interim answer, the real one would be taken for that of the next request.
             reusable = parser.should_keep_alive() and parser.get_code() >= 200

@@ -47,6 +47,7 @@ class ClientConnection(socket.socket):  # type: ignore[misc]
         super().__init__(fileno=accepted.detach())
         self.lingers = False
         self.idle = True
+        self._head = b""
         self._due = time.monotonic() + HEAD_SECONDS
 
     def expect(self, seconds: float, *, idle: bool) -> None:
@@ -66,14 +67,27 @@ class ClientConnection(socket.socket):  # type: ignore[misc]
             self.expect(HEAD_SECONDS, idle=False)
         return data
 
-    def sendall(self, *args: Any) -> None:
-        """Send an answer.
+    def sendall(self, data: Any, flags: int = 0) -> None:
+        """Send a piece of an answer, and its head together with the piece that follows.
 
         Raises:
             ConnectionResetError: when the client does not take it.
         """
+        if data[-4:] == b"\r\n\r\n" and data[:5] == b"HTTP/":
+            # Gunicorn sends the body apart, and each packet costs as much as a short body.
+            self._head += data
+            return
+        data, self._head = self._head + data, b""
         self.settimeout(WRITE_SECONDS)
-        _in_time(super().sendall, *args)
+        sent = _in_time(self.send, data, flags)
+        if sent < len(data):
+            # Of a small answer nothing is left, and this would first ask for the buffer's size.
+            _in_time(super().sendall, data[sent:], flags)
+
+    def flush(self) -> None:
+        """Send the head of an answer that has no body."""
+        if self._head:
+            self.sendall(b"")
 
     def hang_up(self) -> None:
         """End what is read from here, under the nose of whoever is reading."""
@@ -120,7 +134,10 @@ class GatewayWorker(GeventWorker):  # type: ignore[misc]
             # Reading the rest only to find the next request might have no end.
             req.force_close()
             sock.lingers = True
-        super().handle_request(listener_name, req, sock, addr)
+        try:
+            super().handle_request(listener_name, req, sock, addr)
+        finally:
+            sock.flush()
         sock.expect(KEEP_ALIVE_SECONDS if self.alive else 0, idle=True)
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:

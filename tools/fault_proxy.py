@@ -97,7 +97,9 @@ def parse_fault(text: str) -> Fault:
         return KINDS[name.lower()](*(int(n) if n.isdigit() else float(n) for n in numbers))
     except (KeyError, TypeError, ValueError):
         known = ", ".join(sorted(KINDS))
-        raise ValueError(f"'{text.strip()}' is no fault with its number; there are {known}") from None
+        raise ValueError(
+            f"'{text.strip()}' is no fault with its number; there are {known}"
+        ) from None
 
 
 class FaultProxy:

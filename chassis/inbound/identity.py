@@ -6,14 +6,21 @@ ever read.
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
-from flask import Flask, Request, current_app, g, request
+from flask import Flask, current_app, g, request
 
 from chassis.errors import Forbidden, MissingToken, Unauthenticated
 from chassis.inbound.tokens import Principal, TokenVerifier
 
 View = Callable[..., Any]
+
+
+class Headers(Protocol):
+    """Hold the headers of a request."""
+
+    def get(self, name: str, /) -> str | None:
+        """Return a header, None when there is no such."""
 
 
 def init_app(app: Flask, verifier: TokenVerifier) -> None:
@@ -29,41 +36,41 @@ def cookie_name(*, production: bool) -> str:
     return "__Host-token" if production else "token"
 
 
-def token_of(incoming: Request, cookie: str) -> str:
+def token_of(headers: Headers, cookie: str) -> str:
     """Return the token that a request carries in its header, or else in the named cookie.
 
     Raises:
         MissingToken: there is none.
         Unauthenticated: the header is no bearer header, or the cookie comes twice.
     """
-    header = incoming.headers.get("Authorization")
+    header = headers.get("Authorization")
     if header is not None:
         scheme, _, token = header.partition(" ")
         if scheme.lower() != "bearer" or not token:
             raise Unauthenticated
         return token
-    kept = cookie_of(incoming, cookie)
+    kept = cookie_of(headers, cookie)
     if kept is None:
         raise MissingToken("Sign in, and send the token as a cookie or a bearer header.")
     return kept
 
 
-def cookie_of(incoming: Request, name: str) -> str | None:
+def cookie_of(headers: Headers, name: str) -> str | None:
     """Return a cookie of a request, None when there is no such.
 
     Raises:
         Unauthenticated: it comes twice, so that one was planted.
     """
-    values = cookies_of(incoming, name)
+    values = cookies_of(headers, name)
     if len(values) > 1:
         raise Unauthenticated
     return values[0] if values else None
 
 
-def cookies_of(incoming: Request, name: str) -> list[str]:
+def cookies_of(headers: Headers, name: str) -> list[str]:
     """Return all cookies of a name."""
     # Werkzeug's reading of all cookies, their quoting included, costs a tenth of a request.
-    pairs = [pair.strip().partition("=") for pair in incoming.headers.get("Cookie", "").split(";")]
+    pairs = [pair.strip().partition("=") for pair in (headers.get("Cookie") or "").split(";")]
     return [value for each, _, value in pairs if each == name]
 
 
@@ -81,7 +88,7 @@ def verified_principal() -> Principal:
     """
     verifier: TokenVerifier = current_app.extensions["token_verifier"]
     cookie = cookie_name(production=current_app.config["SERVICE_CONFIG"].production)
-    return verifier.verify(token_of(request, cookie))
+    return verifier.verify(token_of(request.headers, cookie))
 
 
 def requires_user(view: View) -> View:

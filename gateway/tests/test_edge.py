@@ -420,7 +420,7 @@ def test_a_service_explains_its_own_trouble(gateway, stub):
 
 
 def test_unexpected_failure_tells_the_client_nothing(gateway, monkeypatch, caplog):
-    monkeypatch.setattr("gateway.edge.passed_on", lambda _: 1 / 0)
+    monkeypatch.setattr("gateway.edge.passed_on", lambda *_, **__: 1 / 0)
 
     response = gateway.get("/greet/Alice")
 

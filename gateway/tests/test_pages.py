@@ -1,4 +1,5 @@
 import re
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -65,4 +66,35 @@ def test_status_shows_each_service(gateway):
     services = gateway.get("/status").get_json()["services"]
 
     assert sorted(services) == SERVICES
-    assert services["auth"] == {"breaker": "closed", "in_flight": 0}
+    assert services["auth"] == {
+        "breaker": "closed", "in_flight": 0, "latency_ms": {"p50": None, "p99": None},
+        "stale_answers": 0, "transitions": [],
+    }  # fmt: skip
+
+
+def test_status_tells_how_long_answers_take_and_what_became_of_the_breaker(gateway, stub):
+    gateway.get("/greet/Alice")
+    stub.behaviour = lambda exchange: exchange.reset()
+    for _ in range(6):
+        gateway.get("/greet/Alice")
+
+    greetings = gateway.get("/status").get_json()["services"]["greetings"]
+
+    assert greetings["breaker"] == "open"
+    assert 0 < greetings["latency_ms"]["p50"] <= greetings["latency_ms"]["p99"] < 1000
+    (transition,) = greetings["transitions"]
+    assert (transition["source"], transition["target"]) == ("closed", "open")
+    assert "failures in a row" in transition["why"]
+    assert abs(datetime.fromisoformat(transition["at"]) - datetime.now(UTC)) < timedelta(seconds=5)
+
+
+def test_status_is_a_page_for_people(gateway, stub):
+    stub.behaviour = lambda exchange: exchange.reset()
+    for _ in range(6):
+        gateway.get("/greet/Alice")
+
+    page = gateway.get("/status", HTML).get_data(as_text=True)
+
+    assert '<li class="service open">' in page
+    assert "too many failures in a row" in page
+    assert page.count('<li class="service closed">') == len(SERVICES) - 1

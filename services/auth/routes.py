@@ -79,7 +79,7 @@ def _visitor() -> Visitor:
     device = None
     # One that comes twice was planted, and makes its bearer a stranger.
     with suppress(Unauthenticated):
-        device = cookie_of(request, _device_cookie()[0])
+        device = cookie_of(request.headers, _device_cookie()[0])
     return Visitor(source_of(request), device)
 
 
@@ -103,7 +103,7 @@ def _keep_in_cookies(token: AccessToken) -> AccessToken:
 
 def _kept_refresh_token() -> str:
     _, (name, _) = _cookies()
-    return cookie_of(request, name) or ""
+    return cookie_of(request.headers, name) or ""
 
 
 def _clear_cookies() -> None:
@@ -206,7 +206,7 @@ def log_out() -> None:
     """
     _, (name, _) = _cookies()
     # Of two cookies one was planted, and nobody can tell which; the session ends all the same.
-    for token in cookies_of(request, name):
+    for token in cookies_of(request.headers, name):
         service.log_out(_desk(), refresh_token=token)
     with suppress(Unauthenticated):
         service.log_out(_desk(), access_id=verified_principal().session_id)

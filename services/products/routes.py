@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from flask import current_app
+from flask import Response, current_app, g, request
 from sqlalchemy.orm import Session
 from werkzeug.routing import BaseConverter
 
@@ -37,6 +37,9 @@ OPERATOR = "operator"
 SCOPE = "reservations:write"
 OPERATIONS_SCOPE = "operations:read"
 
+# Stock is as old as this at a shared cache; whoever orders gets the stock of the moment.
+SHARED_SECONDS = 1
+
 Outcome = TypeVar("Outcome")
 
 bp = Blueprint("products", __name__, description="The catalogue")
@@ -57,6 +60,16 @@ class ReservationIdConverter(BaseConverter):
 def describe_reservation_id(_: BaseConverter) -> dict[str, str]:
     """Return what the OpenAPI document says about these ids."""
     return {"type": "string", "pattern": f"^{RESERVATION_ID}$"}
+
+
+@bp.after_request
+def let_caches_keep(response: Response) -> Response:
+    """Let shared caches keep for a second what everybody may see; browsers ask each time."""
+    if request.method == "GET" and response.status_code == 200 and "principal" not in g:
+        response.headers["Cache-Control"] = f"public, s-maxage={SHARED_SECONDS}, max-age=0"
+        response.add_etag()
+        response.make_conditional(request)
+    return response
 
 
 def _part(name: str) -> Any:

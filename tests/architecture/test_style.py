@@ -16,7 +16,7 @@ PACKAGES = (
     "tools",
 )
 FUNCTION_LINES, MODULE_LINES = 40, 250
-PACKAGE_LINES = {"chassis": 1800, "gateway": 860, "messaging": 400, "storage": 400}
+PACKAGE_LINES = {"chassis": 1800, "gateway": 1075, "messaging": 400, "storage": 400}
 SHOP_WORDS = {
     "product", "products", "orders", "cart", "carts", "payment", "payments",
     "customer", "customers", "stock", "catalogue",

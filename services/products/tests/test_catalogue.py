@@ -209,3 +209,12 @@ def test_description_of_the_api_names_every_route_and_who_may_call_it(client):
         if path.startswith("/internal/")
         for method in (name.upper() for name in operations if name != "parameters")
     }
+
+
+def test_shared_caches_may_keep_a_page_and_clients_ask_whether_it_is_the_same(client):
+    first = client.get("/api/v1/products/1")
+    again = client.get("/api/v1/products/1", headers={"If-None-Match": first.headers["ETag"]})
+
+    assert first.headers["Cache-Control"] == "public, s-maxage=1, max-age=0"
+    assert (again.status_code, again.data) == (304, b"")
+    assert client.get("/api/v1/products/999999").headers["Cache-Control"] == "no-store"
