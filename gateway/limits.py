@@ -6,13 +6,12 @@ counts together with other gateways.
 """
 
 import math
-from contextlib import suppress
 from dataclasses import dataclass
-from ipaddress import ip_network
 from typing import Final
 
 from chassis.clock import Clock
 from chassis.errors import TooManyRequests
+from chassis.inbound.sources import network_of
 
 # More clients than ever come within two seconds; a bound on the memory that strangers can claim.
 MAX_CLIENTS: Final = 10_000
@@ -69,11 +68,3 @@ def general_limit(per_second: float) -> Limit:
     """Return what holds for every request: whole requests in whole seconds, and at least one."""
     seconds = max(BURST_SECONDS, math.ceil(1 / per_second))
     return Limit("all", round(per_second * seconds), seconds)
-
-
-def network_of(address: str) -> str:
-    """Return what is counted: whoever has an IPv6 address has a whole /64 of them."""
-    if ":" in address:
-        with suppress(ValueError):
-            return str(ip_network(f"{address}/64", strict=False))
-    return address

@@ -5,11 +5,11 @@ logger ``audit``, whatever the log level is; time, service and request id are on
 """
 
 import logging
-from typing import Any, Final
+from typing import Any
 
-from flask import Request, has_request_context, request
+from flask import has_request_context, request
 
-CLIENT_HEADER: Final = "X-Forwarded-For"
+from chassis.inbound.sources import source_of
 
 logger = logging.getLogger("audit")
 logger.setLevel(logging.INFO)
@@ -32,12 +32,3 @@ def record(
         source = source_of(request)
     noted = {"event": event, "outcome": outcome, "user": user, "source": source, **details}
     logger.info("%s %s", event, outcome, extra=noted)
-
-
-def source_of(incoming: Request) -> str:
-    """Return the address of the client, as the gateway says, or else of who is connected.
-
-    The gateway replaces what a client claims about itself; whoever reaches a service's own port
-    is inside already, and may claim what he likes.
-    """
-    return incoming.headers.get(CLIENT_HEADER) or incoming.remote_addr or "unknown"

@@ -8,7 +8,6 @@ from flask import Response, after_this_request, current_app, request
 from chassis.errors import Malformed, Unauthenticated
 from chassis.inbound.api import Blueprint
 from chassis.inbound.app import settings_of
-from chassis.inbound.audit import source_of
 from chassis.inbound.identity import (
     cookie_name,
     cookie_of,
@@ -19,6 +18,7 @@ from chassis.inbound.identity import (
     requires_user,
     verified_principal,
 )
+from chassis.inbound.sources import source_of
 
 from . import administration, password_change, registration, service
 from .domain import OPERATOR

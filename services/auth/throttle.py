@@ -11,13 +11,13 @@ import hashlib
 import uuid
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from ipaddress import IPv6Address, ip_address
 from typing import Final
 
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from chassis.clock import Clock
+from chassis.inbound.sources import network_of
 from storage.database import Database, repeat_on_collision, serialise
 
 from .domain import folded
@@ -59,7 +59,7 @@ class Attempt:
         """Return the key under which wrong passwords in a row are counted."""
         if self.device:
             return _key("device", self.device.hex())
-        return _key("pair", self.account.hex(), _network(self.source))
+        return _key("pair", self.account.hex(), network_of(self.source))
 
 
 def account_key(username: str) -> bytes:
@@ -97,7 +97,7 @@ class Throttle:
         Raises:
             TooManyAttempts: too many want to from there.
         """
-        key, life = _key("registration", _network(source)), self._times.source
+        key, life = _key("registration", network_of(source)), self._times.source
 
         def take_place() -> timedelta | None:
             now = self._clock.now()
@@ -139,7 +139,7 @@ class Throttle:
         # Nobody beside a known browser, or behind the same address, can use its places up.
         if attempt.device:
             return {_key("known", attempt.device.hex()): at_account}
-        source = _key("source", _network(attempt.source))
+        source = _key("source", network_of(attempt.source))
         return {attempt.account: at_account, source: (MAX_FROM_SOURCE, self._times.source)}
 
     def _lengthen(self, delay: Delay, now: datetime) -> None:
@@ -184,18 +184,6 @@ def _full_for(session: Session, key: bytes, most: int, now: datetime) -> timedel
     first_to_go = taken.order_by(Guess.expires_at.desc()).offset(most - 1).limit(1)
     until = session.scalar(first_to_go)
     return until - now if until else None
-
-
-def _network(source: str) -> str:
-    """Return what counts as one source: an IPv4 address, or the /64 that a line's owner has."""
-    try:
-        address = ip_address(source)
-    except ValueError:
-        return source
-    if isinstance(address, IPv6Address):
-        mapped = address.ipv4_mapped
-        return str(mapped) if mapped else f"{int(address) >> 64:x}::/64"
-    return str(address)
 
 
 def _key(kind: str, *parts: str) -> bytes:
