@@ -1,8 +1,9 @@
 """Serve the gateway's own pages: a welcome, the status, and the documentation of all services."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from flask import Blueprint, Flask, Response, current_app, jsonify, render_template, request
 
@@ -23,17 +24,23 @@ def init_app(app: Flask) -> None:
     app.register_blueprint(bp)
 
 
+def page_or_json(template: str, document: Mapping[str, Any], **context: Any) -> Response:
+    """Show a page to a browser, and a JSON document to everybody else."""
+    offered = ["application/json", "text/html"]
+    if request.accept_mimetypes.best_match(offered) == "text/html":
+        response = Response(render_template(template, **context))
+    else:
+        response = jsonify(document)
+    response.headers["Vary"] = "Accept"
+    return response
+
+
 @bp.get("/")
 def welcome() -> Response:
     """Welcome a browser with a page, and everybody else with JSON."""
-    offered = ["application/json", "text/html"]
-    if request.accept_mimetypes.best_match(offered) == "text/html":
-        demo_user = "" if settings_of(current_app).production else "alice"
-        response = Response(render_template("welcome.html", demo_user=demo_user))
-    else:
-        response = jsonify(message="Hello, this is a Flask Microservice", links=LINKS)
-    response.headers["Vary"] = "Accept"
-    return response
+    demo_user = "" if settings_of(current_app).production else "alice"
+    document = {"message": "Hello, this is a Flask Microservice", "links": LINKS}
+    return page_or_json("welcome.html", document, demo_user=demo_user)
 
 
 @bp.get("/openapi.json")

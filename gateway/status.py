@@ -5,11 +5,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
-from flask import Blueprint, Flask, Response, current_app, jsonify, render_template, request
+from flask import Blueprint, Flask, Response, current_app
 
 from chassis.clock import Clock
 from chassis.outbound.breaker import BreakerState
 from gateway.cache import SharedCache
+from gateway.pages import page_or_json
 from gateway.upstream import Upstream
 
 KEPT: Final = 5
@@ -65,13 +66,7 @@ def show_status() -> Response:
         name: describe(upstream, watch.transitions[name], cache.stale_answers[name])
         for name, upstream in upstreams.items()
     }
-    offered = ["application/json", "text/html"]
-    if request.accept_mimetypes.best_match(offered) == "text/html":
-        response = Response(render_template("status.html", services=services))
-    else:
-        response = jsonify(services=services)
-    response.headers["Vary"] = "Accept"
-    return response
+    return page_or_json("status.html", {"services": services}, services=services)
 
 
 def describe(
