@@ -7,7 +7,6 @@ from requests.adapters import BaseAdapter
 
 from chassis.clock import Clock
 from chassis.outbound.breaker import CircuitBreakerGuard
-from chassis.outbound.client import ServiceClient
 from chassis.renewal import Renewed
 from messaging import transports
 from messaging.outbox import Transport
@@ -35,12 +34,8 @@ def connect(
 
     A ``transport`` takes the place of the network in tests.
     """
-    accounts = ServiceClient(
-        SUBSCRIBER,
-        config.accounts_url,
-        clock=clock,
-        policy=transports.BREAKER,
-        tokens=tokens,
-        transport=transport,
+    # Accounts has no worker, so that no broker comes in between.
+    subscriber, breakers = transports.find_way(
+        SUBSCRIBER, config.accounts_url, "", tokens=tokens, clock=clock, transport=transport
     )
-    return Clients(transports.HTTPTransport(accounts), {SUBSCRIBER: accounts.caller.breaker})
+    return Clients(subscriber, breakers)

@@ -103,15 +103,14 @@ def end(session: Session, login: LoginSession, now: datetime) -> None:
     # Somebody else may be ending it at this moment.
     session.refresh(login, with_for_update=True)
     if login.ended_at is None:
-        login.ended_at = now
-        _revoke(session, login, now)
+        _end(session, login, now)
 
 
 def end_all(session: Session, user_id: str, now: datetime, *, but: str | None = None) -> None:
     """End all sessions of a user, except the one with the access id ``but``."""
     for login in session.scalars(_lasting(LoginSession.user_id == user_id).with_for_update()):
         if login.access_id != but:
-            end(session, login, now)
+            _end(session, login, now)
 
 
 def renew_access(session: Session, user_id: str, now: datetime) -> None:
@@ -142,6 +141,12 @@ def renew(
 def _lasting(which: ColumnElement[bool]) -> Select[LoginSession]:
     lasting = which & LoginSession.ended_at.is_(None)
     return select(LoginSession).where(lasting).order_by(LoginSession.id)
+
+
+def _end(session: Session, login: LoginSession, now: datetime) -> None:
+    # The caller holds the row, and has seen that it lasts.
+    login.ended_at = now
+    _revoke(session, login, now)
 
 
 def _revoke(session: Session, login: LoginSession, now: datetime) -> None:
